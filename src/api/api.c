@@ -1,0 +1,317 @@
+#include "api/api.h"
+
+#include <fastcgi.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api_private.h"
+#include "api/cookie.h"
+#include "api/handlers.h"
+#include "api/reply.h"
+#include "base/log.h"
+
+/* What a batch's arena keeps; larger requests give it back. */
+#define ARENA_BLOCK (64 * 1024)
+#define ARENA_KEEP  (1024 * 1024)
+
+struct api *api_new(const struct realm *realm, size_t batch) {
+    struct api *api = calloc(1, sizeof *api);
+    MUST(api != NULL);
+    api->realm = realm;
+    api->arena = arena_new(ARENA_BLOCK);
+    api->requests = calloc(batch, sizeof *api->requests);
+    MUST(api->requests != NULL);
+    cookie_names_make(&api->cookies, realm->conf);
+    return api;
+}
+
+void api_free(struct api **api) {
+    if (api == NULL || *api == NULL)
+        return;
+    arena_free(&(*api)->arena);
+    free((*api)->requests);
+    free(*api);
+    *api = NULL;
+}
+
+/* The front door, step by step; each step refuses with one reply, or lets the next go on. ------- */
+
+/* A preflight (Fetch standard, section 3.2.2) is answered for origins on the list; anybody may ask
+ * what methods there are. */
+static void answer_options(struct request *request, const char *allow) {
+    reply_header(request, "Allow", allow);
+    if (cookie_listed_origin(request) != NULL) {
+        reply_header(request, "Access-Control-Allow-Methods", allow);
+        reply_header(request, "Access-Control-Allow-Headers",
+                     "Authorization, Content-Type, X-Session-Id");
+        reply_header(request, "Access-Control-Max-Age", "600");
+    }
+    reply_empty(request, 204);
+}
+
+static bool route_is_known(struct request *request) {
+    char allow[64];
+    if (request->fcgi->role == FCGI_AUTHORIZER) {
+        request->route = routes_verify();
+        return true;
+    }
+    switch (routes_find(request, allow, sizeof allow)) {
+    case ROUTE_FOUND:
+        return true;
+    case ROUTE_NO_SUCH_PATH:
+        reply_error(request, ERROR_NOT_FOUND);
+        return false;
+    case ROUTE_NO_SUCH_METHOD:
+        break;
+    }
+    if (request->method == METHOD_OPTIONS) {
+        answer_options(request, allow);
+    } else {
+        reply_header(request, "Allow", allow);
+        reply_error(request, ERROR_METHOD_NOT_ALLOWED);
+    }
+    return false;
+}
+
+static bool is_json(const char *content_type) {
+    static const char json_type[] = "application/json";
+    size_t len = sizeof json_type - 1;
+    return content_type != NULL && strncasecmp(content_type, json_type, len) == 0 &&
+           (content_type[len] == '\0' || strchr("; \t", content_type[len]) != NULL);
+}
+
+/* How long the body was announced to be; what cannot be read is taken for too long. */
+static size_t announced(const struct request *request) {
+    const char *text = request->content_length;
+    if (text == NULL)
+        return request->fcgi->body_len;
+    return strlen(text) <= 15 && strspn(text, "0123456789") == strlen(text)
+               ? (size_t)strtoull(text, NULL, 10)
+               : SIZE_MAX;
+}
+
+/* Routes without a body look at none of this: a check may be told of a body that it is not sent. */
+static bool body_is_acceptable(struct request *request) {
+    if (request->route->body == BODY_NONE)
+        return true;
+    if (request->fcgi->body_dropped ||
+        announced(request) > (size_t)request->realm->conf->server_max_body) {
+        reply_error(request, ERROR_BODY_TOO_LARGE);
+        return false;
+    }
+    if (announced(request) != request->fcgi->body_len) {
+        reply_error_because(request, ERROR_INVALID_JSON, "The body is incomplete");
+        return false;
+    }
+    if (request->fcgi->body_len > 0 && !is_json(request->content_type)) {
+        reply_error(request, ERROR_UNSUPPORTED_MEDIA_TYPE);
+        return false;
+    }
+    return true;
+}
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* The credential in an Authorization header; NULL: there is none of ours.  A scheme other than
+ * Basic is taken for a credential, and fails. */
+static const char *from_authorization(const struct request *request) {
+    const char *text = request->authorization;
+    if (text == NULL)
+        return NULL;
+    while (is_space(*text))
+        text++;
+    if (strncasecmp(text, "Basic", 5) == 0 && (text[5] == '\0' || is_space(text[5])))
+        return NULL;
+    if (strncasecmp(text, "Bearer", 6) == 0 && (text[6] == '\0' || is_space(text[6])))
+        text += 6;
+    while (is_space(*text))
+        text++;
+    return text;
+}
+
+/* The first that is present counts, good or bad. */
+static const char *find_credential(struct request *request) {
+    const char *text = from_authorization(request);
+    if (text != NULL) {
+        request->carrier = CARRIED_BY_AUTHORIZATION;
+        return request->authorization_repeated ? "" : text;
+    }
+    if (request->session_header != NULL) {
+        request->carrier = CARRIED_BY_HEADER;
+        return request->session_header;
+    }
+    text = cookie_session(request);
+    if (text != NULL)
+        request->carrier = CARRIED_BY_COOKIE;
+    return text;
+}
+
+static void refuse_credential(struct request *request, enum error_code code) {
+    /* Whoever wants to be signed out is, whatever the cookie was worth. */
+    if (request->carrier == CARRIED_BY_COOKIE && request->route->handler == handle_logout)
+        cookie_clear(request);
+    reply_error(request, code);
+}
+
+static bool is_write(const struct request *request) {
+    return request->method != METHOD_GET && request->method != METHOD_HEAD &&
+           request->fcgi->role == FCGI_RESPONDER;
+}
+
+static void run_handler(struct request *request);
+
+/* After the flush: what became of the credential. */
+static void check_session(struct request *request) {
+    switch (session_check_answer(request->realm, request->arena, &request->credential,
+                                 &request->lookup, &request->who)) {
+    case ACCESS_GRANTED:
+        run_handler(request);
+        return;
+    case ACCESS_TOKEN_REVOKED:
+        refuse_credential(request, ERROR_TOKEN_REVOKED);
+        return;
+    case ACCESS_SESSION_EXPIRED:
+        refuse_credential(request, ERROR_SESSION_EXPIRED);
+        return;
+    case ACCESS_TOKEN_INVALID:
+        refuse_credential(request, ERROR_TOKEN_INVALID);
+        return;
+    case ACCESS_UNKNOWN:
+        reply_error(request, ERROR_UNAVAILABLE);
+    }
+}
+
+/* Reads the credential, and asks for its session. */
+static void ask_session(struct request *request) {
+    const char *text = find_credential(request);
+    if (text == NULL) {
+        if (request->route->access == ACCESS_IF_SENT)
+            run_handler(request);
+        else
+            reply_error(request, ERROR_TOKEN_MISSING);
+        return;
+    }
+    if (request->carrier == CARRIED_BY_COOKIE && is_write(request) &&
+        !cookie_write_is_ours(request)) {
+        reply_error(request, ERROR_CSRF_REJECTED);
+        return;
+    }
+    switch (credential_read(request->realm, request->arena, text, strlen(text),
+                            &request->credential)) {
+    case TOKEN_BAD:
+        refuse_credential(request, ERROR_TOKEN_INVALID);
+        return;
+    case TOKEN_EXPIRED:
+        refuse_credential(request, ERROR_TOKEN_EXPIRED);
+        return;
+    case TOKEN_GOOD:
+        break;
+    }
+    request->lookup = session_check_ask(request->realm, request->arena, &request->credential);
+    request_then(request, check_session);
+}
+
+static bool body_is_object(struct request *request) {
+    const struct fcgi_request *fcgi = request->fcgi;
+    const char *why = "is empty";
+    if (request->route->body == BODY_NONE ||
+        (request->route->body == BODY_OPTIONAL && fcgi->body_len == 0))
+        return true;
+    if (fcgi->body_len > 0)
+        request->body = json_parse(fcgi->body, fcgi->body_len, &why);
+    if (request->body != NULL && json_is_object(request->body))
+        return true;
+    log_debug("a body was refused", F_STR("reason", request->body != NULL ? "no object" : why));
+    reply_error(request, ERROR_INVALID_JSON);
+    return false;
+}
+
+/* The last step. */
+static void run_handler(struct request *request) {
+    if (!body_is_object(request))
+        return;
+    if (request->route->kind == ROUTE_STEPS)
+        request->route->handler(request);
+    /* A plain handler waits until all that need not wait for it are answered. */
+}
+
+static void enter(struct request *request) {
+    if (!route_is_known(request) || !body_is_acceptable(request))
+        return;
+    if (request->route->access == ACCESS_ANYONE)
+        run_handler(request);
+    else
+        ask_session(request);
+}
+
+/* Batches ---------------------------------------------------------------------------------------- */
+
+static void finish(struct request *request) {
+    json_free(request->body);
+    request->body = NULL;
+    fcgi_finish(request->fcgi);
+    request->fcgi = NULL;
+}
+
+static void speak_for(const struct request *request) {
+    log_context(request->id, request->address);
+}
+
+static void begin(struct api *api, struct request *request, struct fcgi_request *fcgi) {
+    memset(request, 0, sizeof *request);
+    request->api = api;
+    request->realm = api->realm;
+    request->arena = api->arena;
+    request_read(request, fcgi);
+    speak_for(request);
+    enter(request);
+    if (request->answered)
+        finish(request);
+}
+
+/* All that asked something share one round trip; then each takes its next step.  Whether any did. */
+static bool take_steps(struct api *api, size_t count) {
+    bool any = false;
+    for (size_t i = 0; i < count; i++)
+        any |= api->requests[i].next != NULL;
+    if (!any)
+        return false;
+    cache_flush(api->realm->cache);
+    for (size_t i = 0; i < count; i++) {
+        struct request *request = &api->requests[i];
+        void (*step)(struct request *) = request->next;
+        if (step == NULL)
+            continue;
+        request->next = NULL;
+        speak_for(request);
+        step(request);
+        if (request->answered)
+            finish(request);
+    }
+    return true;
+}
+
+static void run_plain(struct request *request) {
+    speak_for(request);
+    request->route->handler(request);
+    MUST(request->answered);
+    finish(request);
+}
+
+void api_serve(void *context, struct fcgi_request **batch, size_t count) {
+    struct api *api = context;
+    for (size_t i = 0; i < count; i++)
+        begin(api, &api->requests[i], batch[i]);
+    while (take_steps(api, count))
+        continue;
+    for (size_t i = 0; i < count; i++)
+        if (api->requests[i].fcgi != NULL)
+            run_plain(&api->requests[i]);
+    log_context(NULL, NULL);
+    /* Last activities that are still to be written borrow from the arena. */
+    cache_flush(api->realm->cache);
+    arena_reset(api->arena, ARENA_KEEP);
+}

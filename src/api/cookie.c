@@ -1,0 +1,137 @@
+#include "api/cookie.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/api_private.h"
+#include "api/reply.h"
+
+static const char *without_prefix(const char *name) {
+    if (strncmp(name, "__Host-", 7) == 0)
+        return name + 7;
+    return strncmp(name, "__Secure-", 9) == 0 ? name + 9 : name;
+}
+
+/* Browsers drop a __Host- cookie that has a Domain or another path than /, and either prefix
+ * without Secure. */
+void cookie_names_make(struct cookie_names *names, const struct conf *conf) {
+    const char *bare = without_prefix(conf->cookie_name);
+    bool prefixed = bare != conf->cookie_name;
+    const char *prefix = "";
+    if (conf->cookie_secure && prefixed)
+        prefix = conf->cookie_domain[0] != '\0' || conf->cookie_name[2] == 'S' ? "__Secure-"
+                                                                                : "__Host-";
+    snprintf(names->session, sizeof names->session, "%s%s", prefix, bare);
+    snprintf(names->refresh, sizeof names->refresh, "%s%s",
+             conf->cookie_secure ? "__Secure-" : "",
+             strcmp(bare, "session") == 0 ? "refresh" : "");
+    if (strcmp(bare, "session") != 0)
+        snprintf(names->refresh, sizeof names->refresh, "%s%s-refresh",
+                 conf->cookie_secure ? "__Secure-" : "", bare);
+}
+
+/* Pairs are separated by semicolons (RFC 6265 section 4.2.1), or by commas where a web server has
+ * joined two headers; a cookie's value holds neither.  The first of a name counts. */
+static const char *find(const struct request *request, const char *name) {
+    if (!request->realm->conf->cookie_enabled || request->cookie == NULL)
+        return NULL;
+    size_t name_len = strlen(name);
+    for (const char *at = request->cookie; *at != '\0';) {
+        at += strspn(at, " \t;,");
+        size_t len = strcspn(at, ";,");
+        if (len > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
+            const char *value = at + name_len + 1;
+            size_t value_len = len - name_len - 1;
+            while (value_len > 0 && strchr(" \t", value[value_len - 1]) != NULL)
+                value_len--;
+            return value_len > 0 ? arena_dup(request->arena, value, value_len) : NULL;
+        }
+        at += len;
+    }
+    return NULL;
+}
+
+const char *cookie_session(const struct request *request) {
+    return find(request, request->api->cookies.session);
+}
+
+const char *cookie_refresh(const struct request *request) {
+    return find(request, request->api->cookies.refresh);
+}
+
+static void set(struct request *request, const char *name, const char *value, const char *path,
+                int64_t max_age_s) {
+    const struct conf *conf = request->realm->conf;
+    bool domain = conf->cookie_domain[0] != '\0';
+    reply_header(request, "Set-Cookie",
+                 arena_printf(request->arena, "%s=%s; Path=%s; Max-Age=%lld%s%s%s; HttpOnly; "
+                                              "SameSite=Lax",
+                              name, value, path, (long long)max_age_s, domain ? "; Domain=" : "",
+                              conf->cookie_domain, conf->cookie_secure ? "; Secure" : ""));
+}
+
+static const char *refresh_path(const struct request *request) {
+    return arena_printf(request->arena, "%s/refresh", request->realm->conf->server_base_path);
+}
+
+void cookie_set_session(struct request *request, const struct grant *grant) {
+    bool jwt = request->realm->conf->cookie_carries == COOKIE_CARRIES_JWT;
+    const char *value = jwt ? grant->access_token : grant->session_token;
+    if (value != NULL)
+        set(request, request->api->cookies.session, value, "/",
+            jwt ? grant->expires_in_s : grant->ends_in_s);
+}
+
+void cookie_set_refresh(struct request *request, const struct grant *grant) {
+    set(request, request->api->cookies.refresh, grant->refresh_token, refresh_path(request),
+        grant->refresh_expires_in_s);
+}
+
+void cookie_clear(struct request *request) {
+    if (!request->realm->conf->cookie_enabled)
+        return;
+    set(request, request->api->cookies.session, "", "/", 0);
+    set(request, request->api->cookies.refresh, "", refresh_path(request), 0);
+}
+
+/* Whether the word is one of those that single spaces separate. */
+static bool is_listed(const char *list, const char *word) {
+    size_t len = strlen(word);
+    for (const char *at = list; (at = strcasestr(at, word)) != NULL; at += len)
+        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    return false;
+}
+
+const char *cookie_listed_origin(const struct request *request) {
+    const char *origin = request->origin;
+    return origin != NULL && origin[0] != '\0' &&
+                   is_listed(request->realm->conf->cookie_origins, origin)
+               ? origin
+               : NULL;
+}
+
+/* The origin of the page is the one that this very request was sent to. */
+static bool is_own_origin(const struct request *request) {
+    if (request->origin == NULL || request->host == NULL)
+        return false;
+    const char *scheme = request->https ? "https://" : "http://";
+    size_t len = strlen(scheme);
+    return strncasecmp(request->origin, scheme, len) == 0 &&
+           strcasecmp(request->origin + len, request->host) == 0;
+}
+
+/*
+ * Browsers that know Sec-Fetch-Site always send it, and pages cannot; "same-site" is another origin
+ * (on shared hosting often another customer's) and must be listed.  Older browsers send Origin with
+ * every write.  With neither, nothing shows where the write came from.
+ */
+bool cookie_write_is_ours(const struct request *request) {
+    if (cookie_listed_origin(request) != NULL)
+        return true;
+    if (request->fetch_site != NULL)
+        return strcmp(request->fetch_site, "same-origin") == 0 ||
+               strcmp(request->fetch_site, "none") == 0;
+    return is_own_origin(request);
+}

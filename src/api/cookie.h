@@ -1,0 +1,33 @@
+/*
+ * cookie: the session cookie, the refresh cookie, and whether a write that a cookie authorises
+ * came from our own pages.
+ */
+#ifndef API_COOKIE_H
+#define API_COOKIE_H
+
+#include "api/request.h"
+
+#define COOKIE_NAME_MAX 80
+
+/* The names as browsers are to see them: a prefix they would refuse is left out. */
+struct cookie_names {
+    char session[COOKIE_NAME_MAX];
+    char refresh[COOKIE_NAME_MAX];
+};
+void cookie_names_make(struct cookie_names *names, const struct conf *conf);
+
+/* The value of a cookie that was sent, in arena; NULL: none was, or cookies are off. */
+const char *cookie_session(const struct request *request);
+const char *cookie_refresh(const struct request *request);
+
+/* Set-Cookie headers of the answer to come. */
+void cookie_set_session(struct request *request, const struct grant *grant);
+void cookie_set_refresh(struct request *request, const struct grant *grant);
+void cookie_clear(struct request *request);
+
+/* Sec-Fetch-Site or Origin show that the request came from this site or a listed origin. */
+bool cookie_write_is_ours(const struct request *request);
+/* The Origin that was sent, when it is one of [cookie] origins; else NULL. */
+const char *cookie_listed_origin(const struct request *request);
+
+#endif

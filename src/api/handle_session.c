@@ -1,0 +1,206 @@
+/* What asks nothing but Redis: the check, the session lists, and signing out. */
+#include <fastcgi.h>
+#include <string.h>
+
+#include "api/cookie.h"
+#include "api/handlers.h"
+#include "api/reply.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Whether two comma-separated lists share a word; blanks around words do not count. */
+static bool share_a_word(const char *wanted, const char *had) {
+    while (*wanted != '\0') {
+        wanted += strspn(wanted, " ,");
+        size_t len = strcspn(wanted, " ,");
+        for (const char *at = had; len > 0 && *at != '\0';) {
+            size_t had_len = strcspn(at, ",");
+            if (had_len == len && memcmp(at, wanted, len) == 0)
+                return true;
+            at += had_len + (at[had_len] == ',');
+        }
+        wanted += len;
+    }
+    return false;
+}
+
+static const char *or_empty(const char *text) {
+    return text != NULL ? text : "";
+}
+
+static void add_identity(struct request *request, const char *const names[6]) {
+    const struct session_who *who = &request->who;
+    const char *user = who->username != NULL ? who->username : who->email;
+    const char *values[6] = {user,      who->user_id, who->email, or_empty(who->display_name),
+                             who->roles, request->credential.sid};
+    for (size_t i = 0; i < 6; i++)
+        reply_header(request, names[i], values[i]);
+}
+
+/* A responder answers nginx's auth_request; an authorizer tells Apache or lighttpd the variables. */
+void handle_verify(struct request *request) {
+    static const char *const headers[] = {"Remote-User", "Remote-User-Id", "Remote-Email",
+                                          "Remote-Name", "Remote-Groups",  "Remote-Session"};
+    static const char *const variables[] = {
+        "Variable-REMOTE_USER", "Variable-AUTH_USER_ID", "Variable-AUTH_EMAIL",
+        "Variable-AUTH_NAME",   "Variable-AUTH_GROUPS",  "Variable-AUTH_SESSION_ID"};
+    if (request->required_role != NULL &&
+        !share_a_word(request->required_role, request->who.roles)) {
+        reply_error(request, ERROR_FORBIDDEN);
+        return;
+    }
+    bool authorizer = request->fcgi->role == FCGI_AUTHORIZER;
+    add_identity(request, authorizer ? variables : headers);
+    reply_empty(request, authorizer ? 200 : 204);
+}
+
+static json *item_json(const struct request *request, const struct session_item *item) {
+    char text[CLOCK_RFC3339_SIZE];
+    const char *why, *device = item->client.device_info;
+    json *body = json_new_object();
+    json_add_string(body, "id", item->sid);
+    json_add_bool(body, "current", strcmp(item->sid, request->credential.sid) == 0);
+    json_add_string(body, "createdAt", clock_rfc3339(item->created_ms, text));
+    json_add_string(body, "lastActivity", clock_rfc3339(item->last_ms, text));
+    json_add_string(body, "expiresAt", clock_rfc3339(clock_wall_ms() + item->left_ms, text));
+    json_add_string(body, "ip", item->client.ip);
+    json_add_string(body, "userAgent", item->client.user_agent);
+    json_add(body, "deviceInfo", device != NULL ? json_parse(device, strlen(device), &why) : NULL);
+    return body;
+}
+
+static void ask_list(struct request *request, void (*step)(struct request *request)) {
+    request->state = sessions_list_ask(request->realm->cache, request->arena, request->who.user_id);
+    request_then(request, step);
+}
+
+static bool read_list(struct request *request, struct session_item **items, size_t *count) {
+    if (sessions_list_answer(request->state, request->arena, items, count) == ANSWER_YES)
+        return true;
+    reply_error(request, ERROR_UNAVAILABLE);
+    return false;
+}
+
+static void answer_session(struct request *request) {
+    struct session_item *items;
+    size_t count;
+    if (!read_list(request, &items, &count))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(items[i].sid, request->credential.sid) == 0) {
+            reply_json(request, 200, item_json(request, &items[i]));
+            return;
+        }
+    }
+    reply_error(request, ERROR_SESSION_EXPIRED);
+}
+
+void handle_session(struct request *request) {
+    ask_list(request, answer_session);
+}
+
+static void answer_sessions(struct request *request) {
+    struct session_item *items;
+    size_t count;
+    if (!read_list(request, &items, &count))
+        return;
+    json *body = json_new_object(), *list = json_new_array();
+    for (size_t i = 0; i < count; i++)
+        json_append(list, item_json(request, &items[i]));
+    json_add(body, "sessions", list);
+    reply_json(request, 200, body);
+}
+
+void handle_sessions(struct request *request) {
+    ask_list(request, answer_sessions);
+}
+
+static void answer_session_delete(struct request *request) {
+    switch (sessions_end_answer(request->state)) {
+    case ANSWER_YES:
+        log_info("session revoked", F_STR("event", "session_revoke"),
+                 F_STR("user", request->who.user_id), F_STR("session", request->segment));
+        reply_empty(request, 204);
+        return;
+    case ANSWER_NO:
+        reply_error(request, ERROR_NOT_FOUND);
+        return;
+    case ANSWER_UNKNOWN:
+        reply_error(request, ERROR_UNAVAILABLE);
+    }
+}
+
+void handle_session_delete(struct request *request) {
+    const char *sid = request->segment;
+    if (strlen(sid) != SID_SIZE - 1 || strspn(sid, "0123456789abcdef") != SID_SIZE - 1) {
+        reply_error(request, ERROR_NOT_FOUND);
+        return;
+    }
+    request->state = sessions_end_ask(request->realm->cache, request->arena, sid,
+                                      request->who.user_id, (struct token_end){0});
+    request_then(request, answer_session_delete);
+}
+
+static void answer_sessions_delete(struct request *request) {
+    int64_t ended;
+    if (sessions_end_all_answer(request->state, &ended) != ANSWER_YES) {
+        reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    }
+    log_info("other sessions revoked", F_STR("event", "session_revoke"),
+             F_STR("user", request->who.user_id), F_INT("count", ended));
+    json *body = json_new_object();
+    json_add_int(body, "revoked", ended);
+    reply_json(request, 200, body);
+}
+
+void handle_sessions_delete(struct request *request) {
+    request->state =
+        sessions_end_all_ask(request->realm->cache, request->arena, request->who.user_id,
+                             request->credential.sid, (struct token_end){0});
+    request_then(request, answer_sessions_delete);
+}
+
+static void signed_out(struct request *request, enum answer answer) {
+    if (answer == ANSWER_UNKNOWN) {
+        reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    }
+    log_info("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
+             F_STR("session", request->credential.sid));
+    cookie_clear(request);
+    reply_message(request, "Logged out successfully");
+}
+
+static void answer_logout(struct request *request) {
+    signed_out(request, sessions_end_answer(request->state));
+}
+
+static void answer_logout_everywhere(struct request *request) {
+    int64_t ended;
+    signed_out(request, sessions_end_all_answer(request->state, &ended));
+}
+
+void handle_logout(struct request *request) {
+    struct field_errors errors = {0};
+    const struct realm *realm = request->realm;
+    bool everywhere = request_flag(request, "everywhere", &errors);
+    if (errors.count > 0) {
+        reply_fields(request, &errors);
+        return;
+    }
+    if (request->credential.sid == NULL) {
+        reply_message(request, "Already logged out");
+        return;
+    }
+    struct token_end token = credential_end(realm, &request->credential);
+    if (everywhere) {
+        request->state = sessions_end_all_ask(realm->cache, request->arena,
+                                              request->who.user_id, NULL, token);
+        request_then(request, answer_logout_everywhere);
+    } else {
+        request->state = sessions_end_ask(realm->cache, request->arena, request->credential.sid,
+                                          NULL, token);
+        request_then(request, answer_logout);
+    }
+}

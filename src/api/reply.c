@@ -1,0 +1,251 @@
+#include "api/reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cookie.h"
+#include "base/log.h"
+
+/* What a client is asked to wait before it tries a store that was away again. */
+#define RETRY_AFTER_S 1
+
+static const struct {
+    int status;
+    const char *code, *sentence;
+} errors[] = {
+    [ERROR_INVALID_JSON] = {400, "invalid_json", "The body is not a JSON object"},
+    [ERROR_INVALID_REQUEST] = {400, "invalid_request", "The request is not valid"},
+    [ERROR_TOKEN_MISSING] = {401, "token_missing", "Access token required"},
+    [ERROR_TOKEN_REVOKED] = {401, "token_revoked", "Token has been revoked"},
+    [ERROR_SESSION_EXPIRED] = {401, "session_expired", "Session expired"},
+    [ERROR_TOKEN_EXPIRED] = {401, "token_expired", "Token expired"},
+    [ERROR_TOKEN_INVALID] = {401, "token_invalid", "Invalid token"},
+    [ERROR_INVALID_CREDENTIALS] = {401, "invalid_credentials", "Invalid credentials"},
+    [ERROR_REFRESH_INVALID] = {401, "refresh_invalid", "Invalid refresh token"},
+    [ERROR_REFRESH_REUSED] = {401, "refresh_reused", "Refresh token was already used"},
+    [ERROR_FORBIDDEN] = {403, "forbidden", "You may not do this"},
+    [ERROR_CSRF_REJECTED] = {403, "csrf_rejected", "The request did not come from this site"},
+    [ERROR_REGISTRATION_CLOSED] = {403, "registration_closed", "Registration is closed"},
+    [ERROR_NOT_FOUND] = {404, "not_found", "Not found"},
+    [ERROR_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", "Method not allowed"},
+    [ERROR_EMAIL_TAKEN] = {409, "email_taken", "This email address is taken"},
+    [ERROR_USERNAME_TAKEN] = {409, "username_taken", "This username is taken"},
+    [ERROR_BODY_TOO_LARGE] = {413, "body_too_large", "The body is too large"},
+    [ERROR_UNSUPPORTED_MEDIA_TYPE] = {415, "unsupported_media_type",
+                                      "The body must be application/json"},
+    [ERROR_RATE_LIMITED] = {429, "rate_limited", "Too many requests"},
+    [ERROR_UNAVAILABLE] = {503, "unavailable", "The service is unavailable, try again"},
+    [ERROR_INTERNAL] = {500, "internal", "Something went wrong"},
+};
+
+static const char *status_text(int status) {
+    switch (status) {
+    case 200:
+        return "200 OK";
+    case 201:
+        return "201 Created";
+    case 204:
+        return "204 No Content";
+    case 400:
+        return "400 Bad Request";
+    case 401:
+        return "401 Unauthorized";
+    case 403:
+        return "403 Forbidden";
+    case 404:
+        return "404 Not Found";
+    case 405:
+        return "405 Method Not Allowed";
+    case 409:
+        return "409 Conflict";
+    case 413:
+        return "413 Content Too Large";
+    case 415:
+        return "415 Unsupported Media Type";
+    case 429:
+        return "429 Too Many Requests";
+    case 503:
+        return "503 Service Unavailable";
+    default:
+        return "500 Internal Server Error";
+    }
+}
+
+/* A header line must stay one: what could end it is left out.  Values are checked long before they
+ * come here; this is the last door. */
+static void add_value(struct buf *out, const char *value) {
+    size_t plain = strcspn(value, "\r\n");
+    buf_add(out, value, plain);
+    for (value += plain; *value != '\0'; value++)
+        if (*value != '\r' && *value != '\n')
+            buf_addc(out, *value);
+}
+
+void reply_header(struct request *request, const char *name, const char *value) {
+    struct buf *out = request->fcgi->out;
+    buf_adds(out, name);
+    buf_add(out, ": ", 2);
+    add_value(out, value);
+    buf_add(out, "\r\n", 2);
+}
+
+/* An origin that is on the list may read the answer. */
+static void add_cors(struct request *request) {
+    const char *origin = cookie_listed_origin(request);
+    if (origin == NULL)
+        return;
+    reply_header(request, "Access-Control-Allow-Origin", origin);
+    reply_header(request, "Access-Control-Allow-Credentials", "true");
+    reply_header(request, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+    reply_header(request, "Vary", "Origin");
+}
+
+/* CGI lets the status stand behind other headers. */
+static void add_head(struct request *request, int status) {
+    static const char always[] = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+    struct buf *out = request->fcgi->out;
+    buf_adds(out, "Status: ");
+    buf_adds(out, status_text(status));
+    buf_add(out, "\r\n", 2);
+    buf_add(out, always, sizeof always - 1);
+    reply_header(request, "X-Request-Id", request->id);
+    if (request->origin != NULL)
+        add_cors(request);
+}
+
+void reply_empty(struct request *request, int status) {
+    add_head(request, status);
+    buf_add(request->fcgi->out, "\r\n", 2);
+    request->answered = true;
+}
+
+void reply_json(struct request *request, int status, json *body) {
+    struct buf *out = request->fcgi->out;
+    size_t len;
+    const char *text = json_text(body, &len);
+    add_head(request, status);
+    buf_addf(out,
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n"
+             "Referrer-Policy: no-referrer\r\n"
+             "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
+             len);
+    if (request->method != METHOD_HEAD)
+        buf_add(out, text, len);
+    json_free(body);
+    request->answered = true;
+}
+
+void reply_message(struct request *request, const char *message) {
+    json *body = json_new_object();
+    json_add_string(body, "message", message);
+    reply_json(request, 200, body);
+}
+
+static json *error_body(const struct request *request, enum error_code code,
+                        const char *sentence) {
+    json *body = json_new_object();
+    json_add_string(body, "error", sentence);
+    json_add_string(body, "code", errors[code].code);
+    json_add_string(body, "requestId", request->id);
+    return body;
+}
+
+/* RFC 6750 section 3: no error where no credential was sent. */
+static void add_challenge(struct request *request, enum error_code code) {
+    if (errors[code].status != 401 || code == ERROR_INVALID_CREDENTIALS ||
+        code == ERROR_REFRESH_INVALID || code == ERROR_REFRESH_REUSED)
+        return;
+    reply_header(request, "WWW-Authenticate",
+                 code == ERROR_TOKEN_MISSING
+                     ? "Bearer realm=\"gatehouse\""
+                     : "Bearer realm=\"gatehouse\", error=\"invalid_token\"");
+}
+
+static void add_retry(struct request *request, int64_t seconds) {
+    reply_header(request, "Retry-After",
+                 arena_printf(request->arena, "%lld", (long long)seconds));
+}
+
+void reply_error_because(struct request *request, enum error_code code, const char *sentence) {
+    add_challenge(request, code);
+    if (code == ERROR_UNAVAILABLE)
+        add_retry(request, RETRY_AFTER_S);
+    if (code == ERROR_INTERNAL)
+        log_error("a request failed by a fault of ours", F_STR("path", request->path));
+    reply_json(request, errors[code].status, error_body(request, code, sentence));
+}
+
+void reply_error(struct request *request, enum error_code code) {
+    reply_error_because(request, code, errors[code].sentence);
+}
+
+void reply_fields(struct request *request, const struct field_errors *fields) {
+    json *body = error_body(request, ERROR_INVALID_REQUEST, errors[ERROR_INVALID_REQUEST].sentence);
+    json *list = json_new_object();
+    for (size_t i = 0; i < fields->count; i++)
+        json_add_string(list, fields->list[i].field,
+                        arena_printf(request->arena, "%s %s", fields->list[i].field,
+                                     fields->list[i].sentence));
+    json_add(body, "fields", list);
+    reply_json(request, 400, body);
+}
+
+void reply_limited(struct request *request, const struct limit_result *limit) {
+    add_retry(request, (limit->retry_after_ms + 999) / 1000);
+    reply_error(request, ERROR_RATE_LIMITED);
+}
+
+void reply_account_error(struct request *request, enum account_result result,
+                         const struct field_errors *fields, const struct limit_result *limit) {
+    switch (result) {
+    case ACCOUNT_INVALID:
+        reply_fields(request, fields);
+        return;
+    case ACCOUNT_EMAIL_TAKEN:
+        reply_error(request, ERROR_EMAIL_TAKEN);
+        return;
+    case ACCOUNT_USERNAME_TAKEN:
+        reply_error(request, ERROR_USERNAME_TAKEN);
+        return;
+    case ACCOUNT_WRONG_PASSWORD:
+        reply_error(request, ERROR_INVALID_CREDENTIALS);
+        return;
+    case ACCOUNT_NOT_FOUND: /* deleted at this moment: so is the session */
+        reply_error(request, ERROR_SESSION_EXPIRED);
+        return;
+    case ACCOUNT_LIMITED:
+        reply_limited(request, limit);
+        return;
+    case ACCOUNT_UNKNOWN:
+        reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    case ACCOUNT_DONE:
+        break;
+    }
+    DIE("an account result that is no error");
+}
+
+static json *roles_array(const char *roles) {
+    json *array = json_new_array();
+    while (*roles != '\0') {
+        size_t len = strcspn(roles, ",");
+        char role[128];
+        snprintf(role, sizeof role, "%.*s", (int)len, roles);
+        json_append_string(array, role);
+        roles += len + (roles[len] == ',');
+    }
+    return array;
+}
+
+json *reply_user(const struct user *user) {
+    json *body = json_new_object();
+    json_add_string(body, "id", user->id_text);
+    json_add_string(body, "email", user->email);
+    json_add_string(body, "username", user->username);
+    json_add_string(body, "displayName", user->display_name);
+    json_add(body, "roles", roles_array(user->roles));
+    json_add_bool(body, "emailVerified", user->email_verified);
+    json_add_string(body, "createdAt", user->created_at);
+    json_add_string(body, "lastLoginAt", user->last_login_at);
+    return body;
+}

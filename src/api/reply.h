@@ -1,0 +1,61 @@
+/*
+ * reply: answers, written straight into the connection's buffer.
+ *
+ * A handler calls one of reply_json, reply_empty or reply_error, once.  Headers and cookies of its
+ * own are added before that, with reply_header and the functions of cookie.h.
+ */
+#ifndef API_REPLY_H
+#define API_REPLY_H
+
+#include "api/request.h"
+#include "domain/account.h"
+#include "store/limits.h"
+
+/* The stable codes of errors; a row in reply.c for each. */
+enum error_code {
+    ERROR_INVALID_JSON,
+    ERROR_INVALID_REQUEST,
+    ERROR_TOKEN_MISSING,
+    ERROR_TOKEN_REVOKED,
+    ERROR_SESSION_EXPIRED,
+    ERROR_TOKEN_EXPIRED,
+    ERROR_TOKEN_INVALID,
+    ERROR_INVALID_CREDENTIALS,
+    ERROR_REFRESH_INVALID,
+    ERROR_REFRESH_REUSED,
+    ERROR_FORBIDDEN,
+    ERROR_CSRF_REJECTED,
+    ERROR_REGISTRATION_CLOSED,
+    ERROR_NOT_FOUND,
+    ERROR_METHOD_NOT_ALLOWED,
+    ERROR_EMAIL_TAKEN,
+    ERROR_USERNAME_TAKEN,
+    ERROR_BODY_TOO_LARGE,
+    ERROR_UNSUPPORTED_MEDIA_TYPE,
+    ERROR_RATE_LIMITED,
+    ERROR_UNAVAILABLE,
+    ERROR_INTERNAL
+};
+
+/* Adds a header to the answer that is to come. */
+void reply_header(struct request *request, const char *name, const char *value);
+
+/* Takes ownership of body. */
+void reply_json(struct request *request, int status, json *body);
+/* {"message": message} */
+void reply_message(struct request *request, const char *message);
+void reply_empty(struct request *request, int status);
+void reply_error(struct request *request, enum error_code code);
+/* invalid_request with its fields. */
+void reply_fields(struct request *request, const struct field_errors *errors);
+/* The fixed sentence, or another that says more. */
+void reply_error_because(struct request *request, enum error_code code, const char *sentence);
+void reply_limited(struct request *request, const struct limit_result *limit);
+/* ACCOUNT_DONE is no error and not for here. */
+void reply_account_error(struct request *request, enum account_result result,
+                         const struct field_errors *errors, const struct limit_result *limit);
+
+/* The contract's user object; the caller owns it. */
+json *reply_user(const struct user *user);
+
+#endif

@@ -1,0 +1,200 @@
+#include "api/request.h"
+
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/secret.h"
+#include "domain/account.h"
+
+#define USER_AGENT_MAX 512
+#define REQUEST_ID_MAX 64
+
+/* The parameters that are read.  DOCUMENT_URI is nginx's path, in sub-requests too; SCRIPT_NAME and
+ * PATH_INFO make Apache's. */
+enum param {
+    PARAM_METHOD,
+    PARAM_DOCUMENT_URI,
+    PARAM_SCRIPT_NAME,
+    PARAM_PATH_INFO,
+    PARAM_CONTENT_TYPE,
+    PARAM_CONTENT_LENGTH,
+    PARAM_AUTHORIZATION,
+    PARAM_REDIRECT_AUTHORIZATION,
+    PARAM_SESSION_ID,
+    PARAM_COOKIE,
+    PARAM_ORIGIN,
+    PARAM_FETCH_SITE,
+    PARAM_HOST,
+    PARAM_HTTPS,
+    PARAM_USER_AGENT,
+    PARAM_REMOTE_ADDR,
+    PARAM_REQUEST_ID,
+    PARAM_REQUIRE_ROLE,
+    PARAM_REQUESTED_HEADERS,
+    PARAM_COUNT
+};
+
+static const struct {
+    const char *name;
+    size_t len;
+} names[PARAM_COUNT] = {
+#define NAME(text) {text, sizeof(text) - 1}
+    [PARAM_METHOD] = NAME("REQUEST_METHOD"),
+    [PARAM_DOCUMENT_URI] = NAME("DOCUMENT_URI"),
+    [PARAM_SCRIPT_NAME] = NAME("SCRIPT_NAME"),
+    [PARAM_PATH_INFO] = NAME("PATH_INFO"),
+    [PARAM_CONTENT_TYPE] = NAME("CONTENT_TYPE"),
+    [PARAM_CONTENT_LENGTH] = NAME("CONTENT_LENGTH"),
+    [PARAM_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"),
+    [PARAM_REDIRECT_AUTHORIZATION] = NAME("REDIRECT_HTTP_AUTHORIZATION"),
+    [PARAM_SESSION_ID] = NAME("HTTP_X_SESSION_ID"),
+    [PARAM_COOKIE] = NAME("HTTP_COOKIE"),
+    [PARAM_ORIGIN] = NAME("HTTP_ORIGIN"),
+    [PARAM_FETCH_SITE] = NAME("HTTP_SEC_FETCH_SITE"),
+    [PARAM_HOST] = NAME("HTTP_HOST"),
+    [PARAM_HTTPS] = NAME("HTTPS"),
+    [PARAM_USER_AGENT] = NAME("HTTP_USER_AGENT"),
+    [PARAM_REMOTE_ADDR] = NAME("REMOTE_ADDR"),
+    [PARAM_REQUEST_ID] = NAME("REQUEST_ID"),
+    [PARAM_REQUIRE_ROLE] = NAME("AUTH_REQUIRE_ROLE"),
+    [PARAM_REQUESTED_HEADERS] = NAME("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
+#undef NAME
+};
+
+static int param_of(const struct fcgi_param *param) {
+    for (int i = 0; i < PARAM_COUNT; i++)
+        if (names[i].len == param->name_len &&
+            memcmp(names[i].name, param->name, param->name_len) == 0)
+            return i;
+    return -1;
+}
+
+/* nginx before 1.23 sends repeated headers as repeated parameters.  Cookies are joined, a second
+ * Authorization spoils the first; of all else the first counts. */
+static void take_param(struct request *request, const char **values, const struct fcgi_param *param) {
+    int which = param_of(param);
+    if (which < 0 || param->value_len == 0)
+        return;
+    if (values[which] == NULL)
+        values[which] = arena_dup(request->arena, param->value, param->value_len);
+    else if (which == PARAM_COOKIE)
+        values[which] = arena_printf(request->arena, "%s; %.*s", values[which],
+                                     (int)param->value_len, param->value);
+    else if (which == PARAM_AUTHORIZATION)
+        request->authorization_repeated = true;
+}
+
+static enum method method_of(const char *name) {
+    static const char *const methods[] = {"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"};
+    for (size_t i = 0; name != NULL && i < METHOD_OTHER; i++)
+        if (strcmp(methods[i], name) == 0)
+            return (enum method)i;
+    return METHOD_OTHER;
+}
+
+static const char *path_of(struct request *request, const char *const *values) {
+    if (values[PARAM_DOCUMENT_URI] != NULL)
+        return values[PARAM_DOCUMENT_URI];
+    const char *script = values[PARAM_SCRIPT_NAME], *info = values[PARAM_PATH_INFO];
+    return arena_printf(request->arena, "%s%s", script != NULL ? script : "",
+                        info != NULL ? info : "");
+}
+
+/* The web server's own id when it is one that can stand in a log and a header; else a new one. */
+static const char *id_of(struct request *request, const char *given) {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                  "._-";
+    if (given != NULL && strlen(given) <= REQUEST_ID_MAX && strspn(given, allowed) == strlen(given))
+        return given;
+    uint8_t random[16];
+    char *id = arena_alloc(request->arena, HEX_SIZE(sizeof random));
+    secret_random(random, sizeof random);
+    hex_encode(random, sizeof random, id);
+    return id;
+}
+
+void request_read(struct request *request, struct fcgi_request *fcgi) {
+    const char *values[PARAM_COUNT] = {NULL};
+    const char *at = fcgi->params;
+    struct fcgi_param param;
+    request->fcgi = fcgi;
+    while (fcgi_next_param(&at, fcgi->params_end, &param) == FCGI_WHOLE)
+        take_param(request, values, &param);
+    request->method = method_of(values[PARAM_METHOD]);
+    request->path = path_of(request, values);
+    request->content_type = values[PARAM_CONTENT_TYPE];
+    request->content_length = values[PARAM_CONTENT_LENGTH];
+    request->authorization = values[PARAM_AUTHORIZATION] != NULL
+                                 ? values[PARAM_AUTHORIZATION]
+                                 : values[PARAM_REDIRECT_AUTHORIZATION];
+    request->session_header = values[PARAM_SESSION_ID];
+    request->cookie = values[PARAM_COOKIE];
+    request->origin = values[PARAM_ORIGIN];
+    request->fetch_site = values[PARAM_FETCH_SITE];
+    request->requested_headers = values[PARAM_REQUESTED_HEADERS];
+    request->host = values[PARAM_HOST];
+    request->https = values[PARAM_HTTPS] != NULL && strcmp(values[PARAM_HTTPS], "off") != 0;
+    request->user_agent = values[PARAM_USER_AGENT];
+    request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
+    request->id = id_of(request, values[PARAM_REQUEST_ID]);
+    request->required_role = values[PARAM_REQUIRE_ROLE];
+}
+
+void request_then(struct request *request, void (*step)(struct request *request)) {
+    request->next = step;
+}
+
+const char *request_text(const struct request *request, const char *name, bool required,
+                         struct field_errors *errors, size_t *len) {
+    const char *text = NULL;
+    size_t unused;
+    if (len == NULL)
+        len = &unused;
+    *len = 0;
+    switch (request->body != NULL ? json_get_string(request->body, name, &text, len)
+                                  : JSON_MISSING) {
+    case JSON_FOUND:
+        return text;
+    case JSON_WRONG_TYPE:
+        field_errors_add(errors, name, "must be a text");
+        return NULL;
+    default:
+        if (required)
+            field_errors_add(errors, name, "is required");
+        return NULL;
+    }
+}
+
+bool request_flag(const struct request *request, const char *name, struct field_errors *errors) {
+    bool flag = false;
+    if (request->body != NULL &&
+        json_get_bool(request->body, name, &flag) == JSON_WRONG_TYPE)
+        field_errors_add(errors, name, "must be true or false");
+    return flag;
+}
+
+/* One line of UTF-8, at most USER_AGENT_MAX bytes: a client may send anything. */
+static const char *clean(struct arena *arena, const char *text) {
+    char *copy = arena_str(arena, text);
+    size_t len = strlen(copy);
+    if (len > USER_AGENT_MAX) {
+        len = USER_AGENT_MAX;
+        while (len > 0 && ((unsigned char)copy[len] & 0xc0) == 0x80)
+            len--;
+        copy[len] = '\0';
+    }
+    bool utf8 = utf8_valid(copy, len);
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)copy[i];
+        if (c < 0x20 || c == 0x7f || (!utf8 && c >= 0x80))
+            copy[i] = '?';
+    }
+    return copy;
+}
+
+struct session_client request_client(const struct request *request) {
+    return (struct session_client){
+        .ip = request->address,
+        .user_agent =
+            request->user_agent != NULL ? clean(request->arena, request->user_agent) : NULL};
+}

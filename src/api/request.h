@@ -1,0 +1,73 @@
+/*
+ * request: one HTTP request as the web server passed it on, and how far its answer has come.
+ *
+ * The web server's parameters are walked once; those that anything here reads are copied into the
+ * arena, with a NUL behind.  A parameter that is absent or empty is NULL.
+ */
+#ifndef API_REQUEST_H
+#define API_REQUEST_H
+
+#include "api/routes.h"
+#include "base/json.h"
+#include "domain/realm.h"
+#include "domain/session.h"
+#include "fcgi/loop.h"
+
+struct api;
+
+enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS,
+              METHOD_OTHER };
+
+enum carrier { CARRIED_BY_NOTHING, CARRIED_BY_AUTHORIZATION, CARRIED_BY_HEADER, CARRIED_BY_COOKIE };
+
+struct request {
+    struct fcgi_request *fcgi;
+    struct api *api;
+    const struct realm *realm;
+    struct arena *arena; /* the batch's; gone when all of it is answered */
+
+    /* What came. */
+    enum method method;
+    const char *path; /* without the query */
+    const char *content_type, *content_length;
+    const char *authorization, *session_header, *cookie;
+    bool authorization_repeated;
+    const char *origin, *fetch_site, *host, *requested_headers;
+    bool https;
+    const char *user_agent;
+    const char *address;      /* never NULL */
+    const char *id;           /* of the request; never NULL */
+    const char *required_role;
+
+    /* What the front door found out. */
+    const struct route *route;
+    const char *segment; /* what stands for {id} in the path */
+    enum carrier carrier;
+    struct credential credential;
+    struct session_lookup lookup;
+    struct session_who who;
+    json *body; /* NULL: the route takes none, or none came */
+
+    /* What is still to be done. */
+    void (*next)(struct request *request); /* after the next flush */
+    void *state;                           /* of next, in arena */
+    bool answered;
+};
+
+/* Fills what came. */
+void request_read(struct request *request, struct fcgi_request *fcgi);
+
+/* Asked for something; go on with step once it is answered. */
+void request_then(struct request *request, void (*step)(struct request *request));
+
+/* The body's members, each noting what is wrong with it in errors.  A text that is missing or null
+ * is NULL. */
+struct field_errors;
+const char *request_text(const struct request *request, const char *name, bool required,
+                         struct field_errors *errors, size_t *len);
+bool request_flag(const struct request *request, const char *name, struct field_errors *errors);
+
+/* What the session is to remember of the client. */
+struct session_client request_client(const struct request *request);
+
+#endif

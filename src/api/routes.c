@@ -1,0 +1,91 @@
+#include "api/routes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/handlers.h"
+
+#define GET    (1u << METHOD_GET | 1u << METHOD_HEAD)
+#define POST   (1u << METHOD_POST)
+#define PATCH  (1u << METHOD_PATCH)
+#define DELETE (1u << METHOD_DELETE)
+
+/* clang-format off */
+static const struct route routes[] = {
+    {GET,    "/verify",        handle_verify,          ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
+    {GET,    "/session",       handle_session,         ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
+    {GET,    "/sessions",      handle_sessions,        ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
+    {DELETE, "/sessions",      handle_sessions_delete, ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
+    {DELETE, "/sessions/{id}", handle_session_delete,  ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
+    {POST,   "/refresh",       handle_refresh,         ACCESS_ANYONE,     BODY_OPTIONAL, ROUTE_STEPS},
+    {POST,   "/logout",        handle_logout,          ACCESS_IF_SENT,    BODY_OPTIONAL, ROUTE_STEPS},
+    {GET,    "/profile",       handle_profile,         ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_PLAIN},
+    {GET,    "/userinfo",      handle_profile,         ACCESS_CREDENTIAL, BODY_NONE,     ROUTE_PLAIN},
+    {PATCH,  "/profile",       handle_profile_change,  ACCESS_CREDENTIAL, BODY_REQUIRED, ROUTE_PLAIN},
+    {DELETE, "/profile",       handle_profile_delete,  ACCESS_CREDENTIAL, BODY_REQUIRED, ROUTE_PLAIN},
+    {POST,   "/password",      handle_password,        ACCESS_CREDENTIAL, BODY_REQUIRED, ROUTE_PLAIN},
+    {POST,   "/register",      handle_register,        ACCESS_ANYONE,     BODY_REQUIRED, ROUTE_PLAIN},
+    {POST,   "/login",         handle_login,           ACCESS_ANYONE,     BODY_REQUIRED, ROUTE_PLAIN},
+    {GET,    "/health",        handle_health,          ACCESS_ANYONE,     BODY_NONE,     ROUTE_PLAIN},
+};
+/* clang-format on */
+
+#define COUNT (sizeof routes / sizeof *routes)
+
+const struct route *routes_all(size_t *count) {
+    *count = COUNT;
+    return routes;
+}
+
+const struct route *routes_verify(void) {
+    return &routes[0];
+}
+
+/* The path below the base path; NULL: it is not below it. */
+static const char *below_base(const struct request *request) {
+    const char *base = request->realm->conf->server_base_path;
+    size_t len = strlen(base);
+    return strncmp(request->path, base, len) == 0 ? request->path + len : NULL;
+}
+
+/* Whether a row's path is this one; {id} takes one segment that is not empty. */
+static bool matches(const struct route *route, const char *path, const char **segment) {
+    const char *brace = strchr(route->path, '{');
+    if (brace == NULL)
+        return strcmp(route->path, path) == 0;
+    size_t fixed = (size_t)(brace - route->path);
+    if (strncmp(route->path, path, fixed) != 0 || path[fixed] == '\0' ||
+        strchr(path + fixed, '/') != NULL)
+        return false;
+    *segment = path + fixed;
+    return true;
+}
+
+static void list_methods(unsigned methods, char *allow, size_t size) {
+    static const char *const names[] = {[METHOD_GET] = "GET",       [METHOD_HEAD] = "HEAD",
+                                        [METHOD_POST] = "POST",     [METHOD_PATCH] = "PATCH",
+                                        [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS"};
+    size_t len = 0;
+    methods |= 1u << METHOD_OPTIONS;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (methods & 1u << i)
+            len += (size_t)snprintf(allow + len, size - len, "%s%s", len > 0 ? ", " : "", names[i]);
+}
+
+enum route_found routes_find(struct request *request, char *allow, size_t allow_size) {
+    const char *path = below_base(request);
+    unsigned methods = 0;
+    for (size_t i = 0; path != NULL && i < COUNT; i++) {
+        if (!matches(&routes[i], path, &request->segment))
+            continue;
+        methods |= routes[i].methods;
+        if (routes[i].methods & 1u << request->method) {
+            request->route = &routes[i];
+            return ROUTE_FOUND;
+        }
+    }
+    if (methods == 0)
+        return ROUTE_NO_SUCH_PATH;
+    list_methods(methods, allow, allow_size);
+    return ROUTE_NO_SUCH_METHOD;
+}

@@ -1,0 +1,46 @@
+/*
+ * routes: every route is one row, and what must be true before its handler runs is read from it.
+ */
+#ifndef API_ROUTES_H
+#define API_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct request;
+
+enum route_access {
+    ACCESS_ANYONE,
+    ACCESS_CREDENTIAL, /* a living session, or 401 */
+    ACCESS_IF_SENT     /* as above if a credential was sent; else the handler sees none */
+};
+
+enum route_body { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED };
+
+enum route_kind {
+    ROUTE_STEPS, /* asks nothing but Redis: asks, and goes on after the flush that all share */
+    ROUTE_PLAIN  /* may wait for MariaDB or hash a password: runs after the others are answered */
+};
+
+struct route {
+    unsigned methods;    /* bits, 1u << METHOD_… */
+    const char *path;    /* below the base path; a last segment {id} stands for any one */
+    void (*handler)(struct request *request);
+    enum route_access access;
+    enum route_body body;
+    enum route_kind kind;
+};
+
+enum route_found { ROUTE_FOUND, ROUTE_NO_SUCH_PATH, ROUTE_NO_SUCH_METHOD };
+
+/* Finds the row for request->method and request->path and sets request->route and ->segment.
+ * ROUTE_NO_SUCH_METHOD (also for OPTIONS): allow receives the methods that there are. */
+enum route_found routes_find(struct request *request, char *allow, size_t allow_size);
+
+/* The check of an authorizer, which has no path of its own. */
+const struct route *routes_verify(void);
+
+/* All rows, for the test that compares them with the documentation. */
+const struct route *routes_all(size_t *count);
+
+#endif

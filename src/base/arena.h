@@ -1,0 +1,29 @@
+/*
+ * arena: memory that lives as long as one request.  Nothing in it is freed alone; arena_reset
+ * takes all of it back at once and keeps the blocks, so that a warmed-up worker allocates nothing.
+ * Out of memory ends the process (see buf.h).
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stddef.h>
+
+struct arena;
+
+struct arena *arena_new(size_t block_size);
+/* Frees everything and clears the caller's pointer; *arena may be NULL. */
+void arena_free(struct arena **arena);
+/* Takes everything back and wipes it (requests carry passwords); blocks beyond keep bytes in all
+ * are returned to the system. */
+void arena_reset(struct arena *arena, size_t keep);
+
+/* Aligned for any type; arena_zalloc also zeroes. */
+void *arena_alloc(struct arena *arena, size_t size);
+void *arena_zalloc(struct arena *arena, size_t size);
+/* Copies with a NUL behind; arena_dup(NULL, …) and arena_str(NULL) are NULL. */
+char *arena_dup(struct arena *arena, const void *bytes, size_t len);
+char *arena_str(struct arena *arena, const char *text);
+char *arena_printf(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
+
+#endif

@@ -1,0 +1,272 @@
+#include "base/conf_table.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/url.h"
+
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define DIGITS  "0123456789"
+
+static bool refuse(char *why, size_t why_size, const char *sentence) {
+    snprintf(why, why_size, "%s", sentence);
+    return false;
+}
+
+static bool only(const char *text, const char *allowed) {
+    return text[strspn(text, allowed)] == '\0';
+}
+
+static void lower(char *text) {
+    for (; *text; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
+bool check_base_path(char *text, char *why, size_t why_size) {
+    size_t len = strlen(text);
+    if (text[0] != '/' || len > 255 || !only(text, LETTERS DIGITS "/_.-") || strstr(text, "//"))
+        return refuse(why, why_size,
+                      "it must begin with / and hold only A-Z a-z 0-9 / _ . - (as in /auth)");
+    if (len > 1 && text[len - 1] == '/')
+        return refuse(why, why_size, "it must not end with /");
+    if (len == 1)
+        *text = '\0';
+    return true;
+}
+
+bool check_path(char *text, char *why, size_t why_size) {
+    if (text[0] != '/' || strlen(text) > 4095)
+        return refuse(why, why_size, "it must be an absolute path (beginning with /)");
+    return true;
+}
+
+bool check_redis_url(char *text, char *why, size_t why_size) {
+    struct conf_redis_address address;
+    if (strncmp(text, "rediss://", 9) == 0)
+        return refuse(why, why_size,
+                      "TLS to Redis is not supported; allowed are redis:// and unix:// (use a "
+                      "tunnel or a Unix socket)");
+    if (strncmp(text, "redis+sentinel:", 15) == 0 || strncmp(text, "sentinel:", 9) == 0)
+        return refuse(why, why_size,
+                      "Redis Sentinel is not supported; allowed are redis:// and unix:// (give "
+                      "the address of the primary)");
+    if (!conf_redis_address(text, &address))
+        return refuse(why, why_size,
+                      "it must be redis://[user:password@]host[:port][/db] or "
+                      "unix:///path/to/redis.sock[?db=N]; special characters in a password are "
+                      "written %XX");
+    return true;
+}
+
+bool check_redis_prefix(char *text, char *why, size_t why_size) {
+    if (strlen(text) > 64)
+        return refuse(why, why_size, "it must have at most 64 characters");
+    for (const char *c = text; *c; c++)
+        if (*c <= ' ' || *c >= 0x7f)
+            return refuse(why, why_size, "it must be printable ASCII without spaces");
+    return true;
+}
+
+bool check_mariadb_url(char *text, char *why, size_t why_size) {
+    struct conf_mariadb_address address;
+    if (!conf_mariadb_address(text, &address))
+        return refuse(why, why_size,
+                      "it must be mariadb://user[:password]@host[:port]/database; special "
+                      "characters in a password are written %XX");
+    return true;
+}
+
+bool check_claim(char *text, char *why, size_t why_size) {
+    if (strlen(text) > 255 || strpbrk(text, "\"\\"))
+        return refuse(why, why_size,
+                      "it must have at most 255 characters, no quotes or backslashes");
+    for (const char *c = text; *c; c++)
+        if (*c < ' ' || *c >= 0x7f)
+            return refuse(why, why_size, "it must be printable ASCII");
+    return true;
+}
+
+bool check_cookie_name(char *text, char *why, size_t why_size) {
+    if (strlen(text) > 64 || !only(text, LETTERS DIGITS "!#$%&'*+-.^_`|~"))
+        return refuse(why, why_size,
+                      "it must be at most 64 letters, digits or !#$%&'*+-.^_`|~ (RFC 6265)");
+    return true;
+}
+
+static bool is_host(const char *text, size_t len) {
+    if (len == 0 || len > 253 || text[0] == '.' || text[len - 1] == '.' || text[0] == '-')
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!strchr(LETTERS DIGITS ".-", text[i]) || (text[i] == '.' && text[i + 1] == '.'))
+            return false;
+    return true;
+}
+
+bool check_cookie_domain(char *text, char *why, size_t why_size) {
+    /* Older guides write a dot in front; RFC 6265 section 5.2.3 ignores it. */
+    if (text[0] == '.')
+        memmove(text, text + 1, strlen(text));
+    lower(text);
+    if (!is_host(text, strlen(text)))
+        return refuse(why, why_size, "it must be a domain name (as in example.org)");
+    return true;
+}
+
+static bool is_port(const char *text) {
+    size_t len = strlen(text);
+    return len >= 1 && len <= 5 && only(text, DIGITS) && atoi(text) >= 1 && atoi(text) <= 65535;
+}
+
+/* One origin, in lower case already; cuts off the port that its scheme implies, as browsers do. */
+static bool is_origin(char *text) {
+    bool https = strncmp(text, "https://", 8) == 0;
+    if (!https && strncmp(text, "http://", 7) != 0)
+        return false;
+    char *host = text + (https ? 8 : 7);
+    char *port = strchr(host, ':');
+    if (host[0] == '[') {
+        size_t len = strspn(host + 1, DIGITS "abcdef:.");
+        if (len < 2 || host[len + 1] != ']')
+            return false;
+        port = host[len + 2] ? host + len + 2 : NULL;
+        if (port && *port != ':')
+            return false;
+    } else if (!is_host(host, port ? (size_t)(port - host) : strlen(host))) {
+        return false;
+    }
+    if (port && !is_port(port + 1))
+        return false;
+    if (port && strcmp(port, https ? ":443" : ":80") == 0)
+        *port = '\0';
+    return true;
+}
+
+bool check_origins(char *text, char *why, size_t why_size) {
+    char *to = text;
+    char *rest = text;
+    lower(text);
+    for (char *word; (word = strsep(&rest, " ,\t"));) {
+        if (!*word)
+            continue;
+        if (!is_origin(word))
+            return refuse(why, why_size,
+                          "each must be http://host[:port] or https://host[:port], without a path "
+                          "and without *");
+        if (to != text)
+            *to++ = ' ';
+        size_t len = strlen(word);
+        memmove(to, word, len);
+        to += len;
+    }
+    *to = '\0';
+    return true;
+}
+
+static bool is_address_and_port(const char *text) {
+    char address[64];
+    unsigned char binary[16];
+    bool v6 = text[0] == '[';
+    const char *end = v6 ? strchr(text, ']') : strchr(text, ':');
+    size_t len = end ? (size_t)(end - text) - v6 : 0;
+    if (len == 0 || len >= sizeof address)
+        return false;
+    memcpy(address, text + v6, len);
+    address[len] = '\0';
+    if (inet_pton(v6 ? AF_INET6 : AF_INET, address, binary) != 1)
+        return false;
+    end += v6;
+    return *end == ':' && is_port(end + 1);
+}
+
+bool check_listen(char *text, char *why, size_t why_size) {
+    /* sun_path has 108 bytes; a few are left for a temporary name beside it. */
+    bool path_ok = text[0] == '/' && strlen(text) <= 100;
+    if (!path_ok && !is_address_and_port(text))
+        return refuse(why, why_size,
+                      "it must be /path/to.sock (at most 100 bytes), ADDRESS:PORT (as in "
+                      "127.0.0.1:9000) or [ADDRESS]:PORT (as in [::1]:9000)");
+    return true;
+}
+
+bool check_mode(char *text, char *why, size_t why_size) {
+    size_t len = strlen(text);
+    if (len < 3 || len > 4 || !only(text, "01234567") || strtol(text, NULL, 8) > 0777)
+        return refuse(why, why_size, "it must be an octal mode from 000 to 0777 (as in 0660)");
+    return true;
+}
+
+/* Between options ----------------------------------------------------------------------------- */
+
+/* Two generations live side by side during a reload, and the pool's board has 1024 slots. */
+enum { MOST_WORKERS = 512 };
+
+static const struct option *option_named(const char *section, const char *key) {
+    for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
+        if (strcmp(conf_options[i].section, section) == 0 && strcmp(conf_options[i].key, key) == 0)
+            return &conf_options[i];
+    return NULL;
+}
+
+static const struct option *pool_option_named(const char *key) {
+    for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++)
+        if (strcmp(conf_pool_options[i].key, key) == 0)
+            return &conf_pool_options[i];
+    return NULL;
+}
+
+static void resolve_pool(struct conf_pool *pool) {
+    if (pool->workers == 0) {
+        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        pool->workers = online < 2 ? 2 : online > MOST_WORKERS / 4 ? MOST_WORKERS / 4 : online;
+    }
+    if (pool->batch == 0)
+        pool->batch = strcmp(pool->name, "login") == 0 ? 1 : 64;
+}
+
+static bool cost_ok(struct conf *conf, bool cost_given, char *why, size_t why_size) {
+    bool yescrypt = conf->password_scheme == PASSWORD_YESCRYPT;
+    if (yescrypt && !cost_given)
+        conf->password_cost = 5;
+    int64_t min = yescrypt ? 1 : 4;
+    int64_t max = yescrypt ? 11 : 20;
+    if (conf->password_cost >= min && conf->password_cost <= max)
+        return true;
+    snprintf(why, why_size, "%d is out of range for %s; allowed is %d to %d",
+             (int)conf->password_cost, yescrypt ? "yescrypt" : "bcrypt", (int)min, (int)max);
+    return false;
+}
+
+static const struct conf_pool *listens_already(const struct conf *conf, size_t until) {
+    for (size_t i = 0; i < until; i++)
+        if (strcmp(conf->pools[i].listen, conf->pools[until].listen) == 0)
+            return &conf->pools[i];
+    return NULL;
+}
+
+const struct option *conf_check_whole(struct conf *conf, bool cost_given,
+                                      const struct conf_pool **pool, char *why, size_t why_size) {
+    int64_t workers = 0;
+    *pool = NULL;
+    if (!cost_ok(conf, cost_given, why, why_size))
+        return option_named("password", "cost");
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        *pool = &conf->pools[i];
+        resolve_pool(&conf->pools[i]);
+        if (!*conf->pools[i].listen)
+            continue;
+        const struct conf_pool *other = listens_already(conf, i);
+        if (other) {
+            snprintf(why, why_size, "[pool.%s] listens there already", other->name);
+            return pool_option_named("listen");
+        }
+        workers += conf->pools[i].workers;
+        if (workers > MOST_WORKERS) {
+            snprintf(why, why_size, "all pools together may have %d workers", MOST_WORKERS);
+            return pool_option_named("workers");
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,136 @@
+/*
+ * conf_options: every option, written once.
+ *
+ * A row yields a member of struct conf (section_key), its default, its bounds, its parser, its
+ * environment variable (GATEHOUSE_SECTION_KEY), its line in `gatehouse -T` and in the example file.
+ * It is included several times with the macros defined anew; conf.h says what each type becomes.
+ *
+ *   OPT_TEXT(section, key, default, check, explanation)        check: a function of conf_check.c
+ *   OPT_CHOICE(section, key, default, "a|b", explanation)      becomes the number of the word
+ *   OPT_BOOL(section, key, default, explanation)               yes|no|on|off|true|false
+ *   OPT_DURATION(section, key, default, min, max, explanation) milliseconds
+ *   OPT_SIZE(section, key, default, min, max, explanation)     bytes
+ *   OPT_INT(section, key, default, min, max, explanation)
+ *   OPT_RATE(section, key, default, explanation)               "30/1m": count in a period
+ */
+
+OPT_TEXT(server, base_path, "/auth", check_base_path,
+         "The path below which every route lives.")
+OPT_SIZE(server, max_body, "64k", "1k", "16m",
+         "The longest request body that is read; longer ones are answered 413.")
+OPT_TEXT(server, user, "", NULL,
+         "The user that workers run as. Only read when started as root; empty: gatehouse where that "
+         "user exists, else nobody.")
+OPT_TEXT(server, group, "", NULL,
+         "The group that workers run as; empty: the user's own.")
+OPT_TEXT(server, pid_file, "", check_path,
+         "Where the master writes its process id; empty: nowhere.")
+OPT_DURATION(server, shutdown, "10s", "100ms", "10m",
+             "How long a stopping worker may take to finish the requests it has begun.")
+OPT_DURATION(server, request_timeout, "2s", "100ms", "1m",
+             "How long the web server may take to hand over one request, and to take one answer.")
+
+OPT_TEXT(redis, url, "redis://127.0.0.1:6379/0", check_redis_url,
+         "redis://[user:password@]host[:port][/db], or unix:///path/to/redis.sock[?db=N].")
+OPT_TEXT(redis, password_file, "", check_path,
+         "A file that holds the Redis password (systemd credentials: a path below "
+         "$CREDENTIALS_DIRECTORY).")
+OPT_TEXT(redis, prefix, "gh:", check_redis_prefix,
+         "What every key in Redis starts with.")
+OPT_DURATION(redis, timeout, "500ms", "10ms", "30s",
+             "How long Redis may take to connect or to answer; then the request is answered 503.")
+
+OPT_TEXT(mariadb, url, "mariadb://gatehouse@localhost/gatehouse", check_mariadb_url,
+         "mariadb://user[:password]@host[:port]/database.")
+OPT_TEXT(mariadb, socket, "", check_path,
+         "The server's Unix socket; used instead of host and port when it is set.")
+OPT_TEXT(mariadb, password_file, "", check_path,
+         "A file that holds the MariaDB password.")
+OPT_DURATION(mariadb, timeout, "2s", "1s", "1m",
+             "How long MariaDB may take to connect or to answer, in whole seconds; then the request "
+             "is answered 503.")
+
+OPT_DURATION(token, access_ttl, "15m", "1s", "24h",
+             "The life of an access token.")
+OPT_TEXT(token, issuer, "gatehouse", check_claim,
+         "The iss claim of access tokens, and the only one accepted.")
+OPT_TEXT(token, audience, "gatehouse", check_claim,
+         "The aud claim of access tokens, and the only one accepted.")
+OPT_TEXT(token, keys, "/etc/gatehouse/keys", check_path,
+         "The directory of signing keys, made by gatehousectl key new.")
+OPT_DURATION(token, leeway, "0s", "0s", "60s",
+             "How far past its exp an access token is still accepted.")
+
+OPT_DURATION(session, idle, "24h", "1s", "366d",
+             "A session token that is not used for this long is dead.")
+OPT_DURATION(session, max, "30d", "1s", "366d",
+             "Every session and its refresh token end this long after login, however busy.")
+OPT_DURATION(session, touch, "60s", "0s", "1h",
+             "A session's last activity is written to Redis at most once in this time (and at "
+             "least four times in session.idle).")
+
+OPT_DURATION(refresh, ttl, "7d", "1s", "366d",
+             "A refresh token that is not used for this long is dead.")
+OPT_DURATION(refresh, grace, "10s", "0s", "5m",
+             "For this long after its first use a refresh token may be presented again and brings "
+             "the same successor.")
+
+OPT_BOOL(cookie, enabled, "yes",
+         "Whether cookies are set and accepted at all.")
+OPT_TEXT(cookie, name, "__Host-session", check_cookie_name,
+         "The session cookie. With a domain the prefix __Host- becomes __Secure-, with secure=no "
+         "it is left out: browsers refuse it there.")
+OPT_TEXT(cookie, domain, "", check_cookie_domain,
+         "The Domain attribute, for several subdomains; empty: this host alone.")
+OPT_BOOL(cookie, secure, "yes",
+         "The Secure attribute; no only in a lab without TLS.")
+OPT_CHOICE(cookie, carries, "session", "session|jwt",
+           "What the cookie holds: the session token, or the access token.")
+OPT_TEXT(cookie, origins, "", check_origins,
+         "Further origins (https://app.example.org, separated by spaces) whose pages may write "
+         "with the cookie and read answers (CORS).")
+
+OPT_CHOICE(login, transport, "both", "both|bearer|cookie",
+           "How a login hands over its tokens when the request does not say.")
+
+OPT_CHOICE(password, scheme, "bcrypt", "bcrypt|yescrypt",
+           "How new password hashes are made.")
+OPT_INT(password, cost, "12", "1", "20",
+        "The cost of new hashes: bcrypt 4 to 20, yescrypt 1 to 11.")
+OPT_INT(password, min_length, "8", "8", "64",
+        "The fewest characters of a new password.")
+
+OPT_CHOICE(register, mode, "open", "open|closed",
+           "Whether anyone may sign up; closed: only gatehousectl user add.")
+
+OPT_BOOL(limit, enabled, "yes",
+         "Whether abuse limits are applied.")
+OPT_RATE(limit, login_address, "30/1m", "Logins from one address (IPv6: one /64).")
+OPT_RATE(limit, login_account, "10/15m", "Failed logins for one account.")
+OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
+OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
+
+OPT_CHOICE(log, target, "stderr", "stderr|syslog",
+           "Where log lines go.")
+OPT_CHOICE(log, format, "logfmt", "logfmt|json",
+           "What a log line looks like.")
+OPT_CHOICE(log, level, "info", "error|warning|info|debug",
+           "The least important level that is written.")
+
+/* Options of a pool; in a section [pool.NAME]. */
+#ifdef POOL_TEXT
+POOL_TEXT(listen, "", check_listen,
+          "/path/to.sock, or ADDRESS:PORT, or [ADDRESS]:PORT; empty: this pool is off.")
+POOL_INT(workers, "0", "0", "1024",
+         "How many processes; empty or 0: one for each processor, at least 2.")
+POOL_INT(batch, "0", "0", "1024",
+         "How many requests one worker takes at once. With 1 it takes one request at a time and "
+         "keeps no connection, as hashing wants it. Empty or 0: 1 for the pool named login, else 64.")
+POOL_DURATION(idle_timeout, "75s", "1s", "1h",
+              "How long a kept connection may be idle.")
+POOL_INT(backlog, "1024", "1", "65535",
+         "How many connections may wait to be accepted.")
+POOL_TEXT(owner, "", NULL, "Who owns the Unix socket; empty: who started gatehouse.")
+POOL_TEXT(group, "", NULL, "The group of the Unix socket; empty: that of who started gatehouse.")
+POOL_TEXT(mode, "0660", check_mode, "The permissions of the Unix socket.")
+#endif

@@ -1,0 +1,57 @@
+/*
+ * json: strict JSON objects.  The door to json-c, and the guard around what json-c lets through.
+ *
+ * json_parse accepts one document of RFC 8259 and refuses what readers disagree about: invalid
+ * UTF-8, lone surrogates, any NUL (raw or \u0000), duplicate names at any depth, nesting deeper than
+ * 16, numbers that a 64-bit integer or a double cannot hold (RFC 7493), anything after the document.
+ */
+#ifndef BASE_JSON_H
+#define BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JSON_MAX_DEPTH 16
+
+/* A JSON value; owned by its document, or by the caller where a function says so. */
+typedef struct json_object json;
+
+/* The whole document, to be freed with json_free; NULL: why is a sentence that says what is wrong
+ * (static).  text need not end with a NUL.  The document null has no value: it is refused too. */
+json *json_parse(const char *text, size_t len, const char **why);
+void json_free(json *value);
+
+bool json_is_object(const json *value);
+bool json_is_array(const json *value);
+bool json_is_string(const json *value);
+
+/* What a member was found to be. */
+enum json_found { JSON_MISSING, JSON_NULL, JSON_WRONG_TYPE, JSON_FOUND };
+
+/* Exact types, never converted: "12" is no integer, 1.0 is no integer, "true" is no boolean. */
+enum json_found json_get_string(const json *object, const char *name, const char **out, size_t *len);
+enum json_found json_get_int(const json *object, const char *name, int64_t *out);
+enum json_found json_get_bool(const json *object, const char *name, bool *out);
+/* Borrowed from object. */
+enum json_found json_get_object(const json *object, const char *name, json **out);
+enum json_found json_get_array(const json *object, const char *name, json **out);
+size_t json_array_size(const json *array);
+/* NULL when the element is no string. */
+const char *json_array_string(const json *array, size_t index);
+
+/* Building.  The add functions take ownership of value; a NULL text or value adds null; bytes of a
+ * text that are no UTF-8 become U+FFFD. */
+json *json_new_object(void);
+json *json_new_array(void);
+void json_add(json *object, const char *name, json *value);
+void json_add_string(json *object, const char *name, const char *text);
+void json_add_int(json *object, const char *name, int64_t number);
+void json_add_bool(json *object, const char *name, bool yes);
+void json_append(json *array, json *value);
+void json_append_string(json *array, const char *text);
+
+/* The text without white space, slashes not escaped; owned by value, gone with it or at the next call. */
+const char *json_text(json *value, size_t *len);
+
+#endif

@@ -1,0 +1,250 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+
+/* A line is written with one write(2).  ENDING is what a value cut short, and the line, need to be
+ * closed properly; values alone are cut at VALUE_MAX, so that one cannot push out the others. */
+enum { LINE_MAX_SIZE = 8192, ENDING = 16, VALUE_MAX = 2048 };
+
+struct line {
+    char data[LINE_MAX_SIZE];
+    size_t len;
+};
+
+static enum log_target target = LOG_TARGET_STDERR;
+static enum log_format format = LOG_FORMAT_LOGFMT;
+static enum log_level threshold = LOG_LEVEL_INFO;
+static const char *who = "";
+static const char *context_request_id;
+static const char *context_address;
+
+static const char *const level_names[] = {
+    [LOG_LEVEL_ERROR] = "error",
+    [LOG_LEVEL_WARNING] = "warning",
+    [LOG_LEVEL_INFO] = "info",
+    [LOG_LEVEL_DEBUG] = "debug",
+};
+
+void log_open(enum log_target new_target, enum log_format new_format, enum log_level level) {
+    target = new_target;
+    format = new_format;
+    threshold = level;
+    if (target == LOG_TARGET_SYSLOG)
+        openlog("gatehouse", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+}
+
+void log_identity(const char *identity) {
+    who = identity;
+}
+
+void log_context(const char *request_id, const char *address) {
+    context_request_id = request_id;
+    context_address = address;
+}
+
+const char *log_text(const char *text) {
+    return text ? text : "";
+}
+
+const char *log_errno_text(int error) {
+    static char text[128];
+    snprintf(text, sizeof text, "%s (%d)", strerror(error), error);
+    return text;
+}
+
+static bool add(struct line *line, const char *bytes, size_t len) {
+    if (line->len + len > sizeof line->data - ENDING)
+        return false;
+    memcpy(line->data + line->len, bytes, len);
+    line->len += len;
+    return true;
+}
+
+/* Into the room that add leaves free; the callers need less than ENDING of it in all. */
+static void end_with(struct line *line, const char *text) {
+    size_t len = strlen(text);
+    if (line->len + len > sizeof line->data)
+        abort(); /* not MUST, which would come back here */
+    memcpy(line->data + line->len, text, len);
+    line->len += len;
+}
+
+static uint32_t code_point(const char *text, size_t size) {
+    static const uint8_t first_mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    uint32_t point = (uint8_t)text[0] & first_mask[size];
+    for (size_t i = 1; i < size; i++)
+        point = point << 6 | ((uint8_t)text[i] & 0x3f);
+    return point;
+}
+
+/* Controls, what breaks a line, and what makes a terminal show another order than was written. */
+static bool printable(uint32_t point) {
+    if (point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0xfeff)
+        return false;
+    return !((point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+             (point >= 0x2066 && point <= 0x2069));
+}
+
+static char short_escape(char c) {
+    switch (c) {
+    case '"':
+    case '\\':
+        return c;
+    case '\n':
+        return 'n';
+    case '\r':
+        return 'r';
+    case '\t':
+        return 't';
+    default:
+        return '\0';
+    }
+}
+
+/* Writes the next unit of text to out (at least 16 bytes); returns what it took, sets what it gave.
+ * JSON has no escape for a byte: an invalid one is shown as the code point of its number. */
+static size_t escape(const char *text, size_t len, char *out, size_t *out_len) {
+    size_t size = utf8_sequence(text, len);
+    uint32_t point = size ? code_point(text, size) : (uint8_t)text[0];
+    char letter = short_escape(text[0]);
+    if (letter) {
+        *out_len = (size_t)snprintf(out, 16, "\\%c", letter);
+    } else if (size && printable(point)) {
+        memcpy(out, text, *out_len = size);
+    } else if (format == LOG_FORMAT_JSON) {
+        *out_len = (size_t)snprintf(out, 16, "\\u%04x", (unsigned)(point & 0xffff));
+    } else {
+        *out_len = 0;
+        for (size_t i = 0; i < (size ? size : 1); i++)
+            *out_len +=
+                (size_t)snprintf(out + *out_len, 16 - *out_len, "\\x%02x", (uint8_t)text[i]);
+    }
+    return size ? size : 1;
+}
+
+static void add_quoted(struct line *line, const char *text) {
+    size_t limit = line->len + VALUE_MAX;
+    size_t len = strlen(text);
+    while (len) {
+        char unit[16];
+        size_t unit_len;
+        size_t taken = escape(text, len, unit, &unit_len);
+        if (line->len + unit_len > limit || !add(line, unit, unit_len)) {
+            end_with(line, "...");
+            break;
+        }
+        text += taken;
+        len -= taken;
+    }
+    end_with(line, "\"");
+}
+
+/* logfmt leaves simple values without quotes. */
+static bool is_bare(const char *text) {
+    size_t len = strlen(text);
+    if (!len || len > 128)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= 0x20 || text[i] >= 0x7f || strchr("\"=\\", text[i]))
+            return false;
+    return true;
+}
+
+/* What stands before a value; false when the line is too full for another field. */
+static bool add_name(struct line *line, const char *name, const char *opening) {
+    char head[96];
+    const char *pattern = format == LOG_FORMAT_JSON ? "%s\"%.60s\":%s" : "%s%.60s=%s";
+    const char *comma = line->len == 0 ? (format == LOG_FORMAT_JSON ? "{" : "")
+                                       : (format == LOG_FORMAT_JSON ? "," : " ");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    int len = snprintf(head, sizeof head, pattern, comma, name, opening);
+#pragma GCC diagnostic pop
+    return add(line, head, (size_t)len);
+}
+
+static void add_text(struct line *line, const char *name, const char *text) {
+    if (format == LOG_FORMAT_LOGFMT && is_bare(text)) {
+        size_t before = line->len;
+        if (add_name(line, name, "") && !add(line, text, strlen(text)))
+            line->len = before;
+    } else if (add_name(line, name, "\"")) {
+        add_quoted(line, text);
+    }
+}
+
+static void add_number(struct line *line, const char *name, int64_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, number);
+    add_name(line, name, text);
+}
+
+static void add_time(struct line *line) {
+    char text[CLOCK_RFC3339_SIZE + 8];
+    int64_t now = clock_wall_ms();
+    clock_rfc3339(now, text);
+    snprintf(strchr(text, 'Z'), 8, ".%03dZ", (int)(now % 1000));
+    add_text(line, "time", text);
+}
+
+static void emit(enum log_level level, struct line *line) {
+    static const int priorities[] = {
+        [LOG_LEVEL_ERROR] = LOG_ERR,
+        [LOG_LEVEL_WARNING] = LOG_WARNING,
+        [LOG_LEVEL_INFO] = LOG_INFO,
+        [LOG_LEVEL_DEBUG] = LOG_DEBUG,
+    };
+    if (target == LOG_TARGET_SYSLOG) {
+        syslog(priorities[level], "%.*s", (int)line->len, line->data);
+        return;
+    }
+    end_with(line, "\n");
+    /* A full pipe or disk loses the line rather than the request. */
+    while (write(STDERR_FILENO, line->data, line->len) < 0 && errno == EINTR)
+        continue;
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count) {
+    if (level > threshold)
+        return;
+    int saved_errno = errno;
+    struct line line;
+    line.len = 0;
+    if (target == LOG_TARGET_STDERR)
+        add_time(&line);
+    add_text(&line, "level", level_names[level]);
+    if (*who)
+        add_text(&line, "who", who);
+    if (add_name(&line, "msg", "\""))
+        add_quoted(&line, message);
+    if (context_request_id)
+        add_text(&line, "request_id", context_request_id);
+    if (context_address)
+        add_text(&line, "address", context_address);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].text)
+            add_text(&line, fields[i].name, fields[i].text);
+        else
+            add_number(&line, fields[i].name, fields[i].number);
+    }
+    if (format == LOG_FORMAT_JSON)
+        end_with(&line, "}");
+    emit(level, &line);
+    errno = saved_errno;
+}
+
+_Noreturn void log_die(const char *file, int line, const char *what) {
+    log_error("broken invariant", F_STR("what", what), F_STR("file", file), F_INT("line", line));
+    abort();
+}

@@ -1,0 +1,68 @@
+/*
+ * log: one line an event, to standard error or syslog, as logfmt or JSON.
+ *
+ * A line is a level, a message that never varies (so that it can be searched for) and typed
+ * fields.  Field values may hold foreign bytes: whatever is not printable UTF-8, and every quote,
+ * backslash and control character, is escaped by the logger, so an event stays one line.
+ * Secrets are never passed here; whoever logs a token logs its session id or its jti.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+
+struct log_field {
+    const char *name;
+    const char *text; /* NULL: the field is the number */
+    int64_t number;
+};
+
+/* A text field (NULL is written as an empty text), a number field. */
+#define F_STR(field_name, value)                                                                   \
+    ((struct log_field){.name = (field_name), .text = log_text(value)})
+#define F_INT(field_name, value) ((struct log_field){.name = (field_name), .number = (value)})
+/* errno and what it means, as two fields' worth of text. */
+#define F_ERRNO(value) ((struct log_field){.name = "errno", .text = log_errno_text(value)})
+
+/* Where lines go from now on.  Before the first call: logfmt on standard error, level info. */
+void log_open(enum log_target target, enum log_format format, enum log_level level);
+
+/* Who is speaking ("master", "web/3"); kept by reference, never NULL. */
+void log_identity(const char *identity);
+
+/* The request that following lines belong to, and its client's address; NULL, NULL ends it.
+ * Both are kept by reference. */
+void log_context(const char *request_id, const char *address);
+
+/* Writes one line.  count fields; text values are copied before this returns. */
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count);
+
+#define LOG_FIELDS(...) (const struct log_field[]){{0}, ##__VA_ARGS__}
+#define LOG_AT(level, message, ...)                                                                \
+    log_write(level, message, LOG_FIELDS(__VA_ARGS__) + 1,                                         \
+              sizeof LOG_FIELDS(__VA_ARGS__) / sizeof(struct log_field) - 1)
+#define log_error(message, ...)   LOG_AT(LOG_LEVEL_ERROR, message, ##__VA_ARGS__)
+#define log_warning(message, ...) LOG_AT(LOG_LEVEL_WARNING, message, ##__VA_ARGS__)
+#define log_info(message, ...)    LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
+#define log_debug(message, ...)   LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
+
+/* Helpers of the macros above. */
+const char *log_text(const char *text);
+const char *log_errno_text(int error);
+
+/* A broken invariant of ours: says where, and aborts; the pool replaces the worker. */
+_Noreturn void log_die(const char *file, int line, const char *what);
+#define DIE(what) log_die(__FILE__, __LINE__, what)
+#define MUST(condition)                                                                            \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            DIE(#condition);                                                                       \
+    } while (0)
+
+#endif

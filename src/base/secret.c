@@ -1,0 +1,142 @@
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+void secret_random(void *out, size_t len) {
+    uint8_t *to = out;
+    while (len) {
+        ssize_t got = getrandom(to, len, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            DIE("the system gives no random bytes");
+        to += got;
+        len -= (size_t)got;
+    }
+}
+
+void secret_wipe(void *bytes, size_t len) {
+    if (len)
+        OPENSSL_cleanse(bytes, len);
+}
+
+bool secret_equal(const void *a, const void *b, size_t len) {
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+/* Looking an algorithm up takes OpenSSL 3 longer than a short digest: it is done once. */
+void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]) {
+    static EVP_MD *algorithm;
+    static EVP_MD_CTX *context;
+    if (!context) {
+        MUST((algorithm = EVP_MD_fetch(NULL, "SHA256", NULL)) != NULL);
+        MUST((context = EVP_MD_CTX_new()) != NULL);
+    }
+    MUST(EVP_DigestInit_ex2(context, algorithm, NULL) == 1);
+    MUST(EVP_DigestUpdate(context, bytes, len) == 1);
+    MUST(EVP_DigestFinal_ex(context, out, NULL) == 1);
+}
+
+static EVP_MAC_CTX *hmac_context(void) {
+    static EVP_MAC_CTX *context;
+    if (context)
+        return context;
+    static char digest[] = "SHA256";
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                           OSSL_PARAM_construct_end()};
+    EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    MUST(algorithm != NULL);
+    MUST((context = EVP_MAC_CTX_new(algorithm)) != NULL);
+    EVP_MAC_free(algorithm);
+    MUST(EVP_MAC_CTX_set_params(context, params) == 1);
+    return context;
+}
+
+void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                        uint8_t out[SHA256_SIZE]) {
+    static const uint8_t none[1];
+    EVP_MAC_CTX *context = hmac_context();
+    size_t out_len = 0;
+    /* A NULL key would mean the key of the call before. */
+    MUST(EVP_MAC_init(context, key_len ? key : none, key_len, NULL) == 1);
+    MUST(EVP_MAC_update(context, len ? bytes : none, len) == 1);
+    MUST(EVP_MAC_final(context, out, &out_len, SHA256_SIZE) == 1);
+    MUST(out_len == SHA256_SIZE);
+}
+
+/* A secret that others can read or replace is none. */
+static bool safe_to_read(const char *path, const struct stat *st, size_t max, char *why,
+                         size_t why_size) {
+    if (!S_ISREG(st->st_mode))
+        snprintf(why, why_size, "%s is not a regular file", path);
+    else if (st->st_uid != 0 && st->st_uid != geteuid())
+        snprintf(why, why_size,
+                 "%s belongs to user %u: it must belong to root or to user %u (chown)", path,
+                 (unsigned)st->st_uid, (unsigned)geteuid());
+    else if (st->st_mode & (S_IRWXO | S_IWGRP))
+        snprintf(why, why_size, "%s has mode %04o, open to others: chmod 600 %s", path,
+                 (unsigned)(st->st_mode & 07777), path);
+    else if (st->st_size == 0)
+        snprintf(why, why_size, "%s is empty: write the secret to it", path);
+    else if ((uintmax_t)st->st_size > max)
+        snprintf(why, why_size, "%s is longer than %zu bytes", path, max);
+    else
+        return true;
+    return false;
+}
+
+static bool read_all(int fd, char *to, size_t len) {
+    while (len) {
+        ssize_t got = read(fd, to, len);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        to += got;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+char *secret_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size) {
+    struct stat st;
+    /* Not blocking: a pipe by that name would hold up the start for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        snprintf(why, why_size, "%s cannot be opened: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    if (!safe_to_read(path, &st, max, why, why_size)) {
+        close(fd);
+        return NULL;
+    }
+    size_t size = (size_t)st.st_size;
+    char *bytes = calloc(1, size + 1);
+    if (!bytes)
+        DIE("out of memory");
+    bool complete = read_all(fd, bytes, size);
+    close(fd);
+    if (!complete) {
+        snprintf(why, why_size, "%s cannot be read to its end", path);
+        secret_wipe(bytes, size);
+        free(bytes);
+        return NULL;
+    }
+    *len = size;
+    return bytes;
+}

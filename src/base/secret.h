@@ -1,0 +1,32 @@
+/*
+ * secret: random bytes, digests, and manners for what must not be seen.  The door to libcrypto.
+ */
+#ifndef BASE_SECRET_H
+#define BASE_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHA256_SIZE 32
+
+/* Random bytes from the system; when it cannot give them the process ends. */
+void secret_random(void *out, size_t len);
+/* Zeroes memory in a way that is not optimised away. */
+void secret_wipe(void *bytes, size_t len);
+/* Constant time in len. */
+bool secret_equal(const void *a, const void *b, size_t len);
+
+/* FIPS 180-4; FIPS 198-1. */
+void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
+void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                        uint8_t out[SHA256_SIZE]);
+
+/*
+ * Reads a file that holds a secret: a regular file, owned by root or by us, with no permission for
+ * others and none to write for the group, of 1 to max bytes.  The bytes, with a NUL behind, are
+ * the caller's to wipe and free.  NULL: errno-free reason in why (a sentence, at least 160 bytes).
+ */
+char *secret_read_file(const char *path, size_t max, size_t *len, char *why, size_t why_size);
+
+#endif

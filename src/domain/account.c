@@ -1,0 +1,273 @@
+#include "domain/account.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "domain/account_check.h"
+#include "domain/canon.h"
+#include "domain/password.h"
+#include "domain/throttle.h"
+
+/* A hash that no password matches. */
+#define NO_PASSWORD "*"
+
+static const struct token_end no_token;
+
+void field_errors_add(struct field_errors *errors, const char *field, const char *sentence) {
+    if (sentence != NULL && errors->count < sizeof errors->list / sizeof *errors->list)
+        errors->list[errors->count++] = (struct field_error){field, sentence};
+}
+
+static enum account_result taken(enum users_taken which) {
+    return which == USERS_TAKEN_EMAIL ? ACCOUNT_EMAIL_TAKEN : ACCOUNT_USERNAME_TAKEN;
+}
+
+static enum account_result read_back(const struct realm *realm, struct arena *arena, int64_t id,
+                                     struct user *user) {
+    switch (users_by_id(realm->db, arena, id, user)) {
+    case ANSWER_YES:
+        return ACCOUNT_DONE;
+    case ANSWER_NO:
+        return ACCOUNT_NOT_FOUND;
+    default:
+        return ACCOUNT_UNKNOWN;
+    }
+}
+
+void account_check(const struct realm *realm, const struct account_request *request,
+                   struct field_errors *errors) {
+    if (request->email != NULL)
+        field_errors_add(errors, "email", check_email(request->email));
+    if (request->username != NULL)
+        field_errors_add(errors, "username", check_username(request->username));
+    if (request->display_name != NULL)
+        field_errors_add(errors, "displayName", check_display_name(request->display_name));
+    if (request->password != NULL)
+        field_errors_add(errors, "password",
+                         password_refusal(realm->conf, request->password, request->password_len,
+                                          request->email, request->username));
+}
+
+static struct user_names names_of(struct arena *arena, const struct account_request *request) {
+    const char *username = request->username;
+    return (struct user_names){.email = request->email,
+                               .email_canonical = canon_email(arena, request->email),
+                               .username = username,
+                               .username_canonical =
+                                   username != NULL ? canon_username(arena, username) : NULL,
+                               .display_name = request->display_name};
+}
+
+enum account_result account_register(const struct realm *realm, struct arena *arena,
+                                     const struct account_request *request, struct user *user,
+                                     struct field_errors *errors) {
+    char hash[PASSWORD_HASH_SIZE] = NO_PASSWORD;
+    account_check(realm, request, errors);
+    if (errors->count > 0)
+        return ACCOUNT_INVALID;
+    struct user_names names = names_of(arena, request);
+    if (names.email_canonical == NULL) {
+        field_errors_add(errors, "email", "must be at most 254 bytes");
+        return ACCOUNT_INVALID;
+    }
+    if (request->password != NULL &&
+        !password_hash(realm->conf, request->password, request->password_len, hash))
+        return ACCOUNT_UNKNOWN;
+    int64_t id;
+    enum users_taken which;
+    switch (users_insert(realm->db, arena, &names, hash, &id, &which)) {
+    case ANSWER_NO:
+        return taken(which);
+    case ANSWER_UNKNOWN:
+        return ACCOUNT_UNKNOWN;
+    case ANSWER_YES:
+        break;
+    }
+    enum account_result result = read_back(realm, arena, id, user);
+    if (result == ACCOUNT_DONE)
+        log_info("registered", F_STR("event", "register"), F_STR("user", user->id_text));
+    return result;
+}
+
+static const char *changed_name(enum name_change change, const char *old, const char *new) {
+    return change == NAME_KEPT ? old : change == NAME_SET ? new : NULL;
+}
+
+enum account_result account_change_profile(const struct realm *realm, struct arena *arena,
+                                           int64_t id, const struct profile_change *change,
+                                           struct user *user, struct field_errors *errors) {
+    if (change->username_change == NAME_SET)
+        field_errors_add(errors, "username", check_username(change->username));
+    if (change->display_name_change == NAME_SET)
+        field_errors_add(errors, "displayName", check_display_name(change->display_name));
+    if (errors->count > 0)
+        return ACCOUNT_INVALID;
+    enum account_result result = read_back(realm, arena, id, user);
+    if (result != ACCOUNT_DONE ||
+        (change->username_change == NAME_KEPT && change->display_name_change == NAME_KEPT))
+        return result;
+    struct account_request request = {
+        .email = user->email,
+        .username = changed_name(change->username_change, user->username, change->username),
+        .display_name = changed_name(change->display_name_change, user->display_name,
+                                     change->display_name)};
+    struct user_names names = names_of(arena, &request);
+    enum answer set = users_set_profile(realm->db, arena, id, &names);
+    if (set == ANSWER_NO)
+        return ACCOUNT_USERNAME_TAKEN;
+    if (set == ANSWER_UNKNOWN || session_rename(realm, arena, id) == ANSWER_UNKNOWN)
+        return ACCOUNT_UNKNOWN;
+    log_info("profile changed", F_STR("event", "profile_change"), F_STR("user", user->id_text));
+    return read_back(realm, arena, id, user);
+}
+
+/* The user's own password, asked for again; guesses count as they do at login. */
+static enum account_result confirm(const struct realm *realm, struct arena *arena, int64_t id,
+                                   const char *password, size_t len, const char *address,
+                                   struct user *user, struct limit_result *limit) {
+    enum account_result result = read_back(realm, arena, id, user);
+    if (result != ACCOUNT_DONE)
+        return result;
+    const char *name = canon_email(arena, user->email);
+    struct throttle throttle = throttle_login_ask(realm, arena, address, name);
+    cache_flush(realm->cache);
+    enum answer allowed = throttle_answer(&throttle, limit);
+    if (allowed != ANSWER_YES)
+        return allowed == ANSWER_NO ? ACCOUNT_LIMITED : ACCOUNT_UNKNOWN;
+    if (!password_verify(realm->conf, password, len, user->password_hash)) {
+        log_info("password not confirmed", F_STR("event", "confirm_refused"),
+                 F_STR("user", user->id_text));
+        return ACCOUNT_WRONG_PASSWORD;
+    }
+    throttle_forgive(realm, arena, name);
+    return ACCOUNT_DONE;
+}
+
+static enum account_result end_others(const struct realm *realm, struct arena *arena,
+                                      const struct user *user, const char *except) {
+    int64_t ended;
+    if (session_end_all(realm, arena, user->id_text, except, no_token, &ended) == ANSWER_YES)
+        return ACCOUNT_DONE;
+    log_error("a user's sessions could not be ended; end them with gatehousectl session revoke",
+              F_STR("user", user->id_text));
+    return ACCOUNT_UNKNOWN;
+}
+
+/*
+ * Sessions end before and after the change: after, because of logins at the same moment; before, so
+ * that an outage of Redis between the two leaves no thief signed in behind a new password.
+ */
+enum account_result account_change_password(const struct realm *realm, struct arena *arena,
+                                            int64_t id, const struct password_change *change,
+                                            struct field_errors *errors,
+                                            struct limit_result *limit) {
+    struct user user;
+    char hash[PASSWORD_HASH_SIZE];
+    enum account_result result = confirm(realm, arena, id, change->old_password, change->old_len,
+                                         change->address, &user, limit);
+    if (result != ACCOUNT_DONE)
+        return result;
+    field_errors_add(errors, "newPassword",
+                     password_refusal(realm->conf, change->new_password, change->new_len,
+                                      user.email, user.username));
+    if (errors->count > 0)
+        return ACCOUNT_INVALID;
+    if (!password_hash(realm->conf, change->new_password, change->new_len, hash) ||
+        end_others(realm, arena, &user, change->sid) != ACCOUNT_DONE)
+        return ACCOUNT_UNKNOWN;
+    enum answer changed = users_change_password(realm->db, arena, id, user.password_hash, hash);
+    if (changed != ANSWER_YES)
+        return changed == ANSWER_NO ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN;
+    log_info("password changed", F_STR("event", "password_change"), F_STR("user", user.id_text));
+    return end_others(realm, arena, &user, change->sid);
+}
+
+enum account_result account_delete_own(const struct realm *realm, struct arena *arena, int64_t id,
+                                       const char *password, size_t len, const char *address,
+                                       struct limit_result *limit) {
+    struct user user;
+    enum account_result result = confirm(realm, arena, id, password, len, address, &user, limit);
+    return result == ACCOUNT_DONE ? account_delete(realm, arena, id) : result;
+}
+
+static bool is_number(const char *text) {
+    size_t len = strlen(text);
+    return len > 0 && len <= 18 && strspn(text, "0123456789") == len;
+}
+
+enum answer account_find(const struct realm *realm, struct arena *arena, const char *name,
+                         struct user *user) {
+    if (strchr(name, '@') != NULL) {
+        const char *canonical = canon_email(arena, name);
+        return canonical != NULL ? users_by_email(realm->db, arena, canonical, user) : ANSWER_NO;
+    }
+    if (is_number(name)) {
+        enum answer found = users_by_id(realm->db, arena, strtoll(name, NULL, 10), user);
+        if (found != ANSWER_NO)
+            return found;
+    }
+    return users_by_username(realm->db, arena, canon_username(arena, name), user);
+}
+
+/* What a change that matched nobody, or could not be made, comes to. */
+static enum account_result changed(enum answer answer) {
+    return answer == ANSWER_YES  ? ACCOUNT_DONE
+           : answer == ANSWER_NO ? ACCOUNT_NOT_FOUND
+                                 : ACCOUNT_UNKNOWN;
+}
+
+enum account_result account_set_password(const struct realm *realm, struct arena *arena,
+                                         const struct user *user, const char *password, size_t len,
+                                         struct field_errors *errors) {
+    char hash[PASSWORD_HASH_SIZE];
+    field_errors_add(errors, "password",
+                     password_refusal(realm->conf, password, len, user->email, user->username));
+    if (errors->count > 0)
+        return ACCOUNT_INVALID;
+    if (!password_hash(realm->conf, password, len, hash))
+        return ACCOUNT_UNKNOWN;
+    enum account_result result =
+        changed(users_set_password(realm->db, arena, user->id, hash));
+    return result == ACCOUNT_DONE ? end_others(realm, arena, user, NULL) : result;
+}
+
+static struct user only_id(struct arena *arena, int64_t id) {
+    return (struct user){.id = id, .id_text = arena_printf(arena, "%lld", (long long)id)};
+}
+
+enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
+                                         int64_t id, bool disabled) {
+    struct user user = only_id(arena, id);
+    enum account_result result = changed(users_set_disabled(realm->db, arena, id, disabled));
+    if (result != ACCOUNT_DONE || !disabled)
+        return result;
+    log_info("user disabled", F_STR("event", "user_disable"), F_STR("user", user.id_text));
+    return end_others(realm, arena, &user, NULL);
+}
+
+enum account_result account_delete(const struct realm *realm, struct arena *arena, int64_t id) {
+    struct user user = only_id(arena, id);
+    if (end_others(realm, arena, &user, NULL) != ACCOUNT_DONE)
+        return ACCOUNT_UNKNOWN;
+    enum account_result result = changed(users_delete(realm->db, arena, id));
+    if (result != ACCOUNT_DONE)
+        return result;
+    log_info("user deleted", F_STR("event", "user_delete"), F_STR("user", user.id_text));
+    return end_others(realm, arena, &user, NULL);
+}
+
+bool account_role_is_sane(const char *role) {
+    return check_role(role) == NULL;
+}
+
+enum account_result account_set_role(const struct realm *realm, struct arena *arena, int64_t id,
+                                     const char *role, bool has) {
+    enum account_result result = changed(has ? users_add_role(realm->db, arena, id, role)
+                                             : users_remove_role(realm->db, arena, id, role));
+    if (result != ACCOUNT_DONE)
+        return result;
+    log_info(has ? "role given" : "role taken", F_STR("event", "role_change"),
+             F_INT("user", id), F_STR("role", role));
+    return session_rename(realm, arena, id) == ANSWER_UNKNOWN ? ACCOUNT_UNKNOWN : ACCOUNT_DONE;
+}

@@ -1,0 +1,196 @@
+#include "domain/password.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "domain/canon.h"
+#include "domain/common.h"
+
+#define BCRYPT_MAX_BYTES   72  /* bcrypt reads no further: longer is refused, never cut */
+#define YESCRYPT_MAX_BYTES 511 /* libxcrypt takes no more */
+#define MAX_BCRYPT_COST    16
+#define MAX_SHA_ROUNDS     1000000
+
+/* 32 KiB that hold the password while it is hashed: one a process, wiped after each use. */
+static struct crypt_data scratch;
+
+static size_t max_bytes(const struct conf *conf) {
+    return conf->password_scheme == PASSWORD_BCRYPT ? BCRYPT_MAX_BYTES : YESCRYPT_MAX_BYTES;
+}
+
+/* The beginning of a hash with today's parameters, and a new salt. */
+static bool new_setting(const struct conf *conf, char out[CRYPT_GENSALT_OUTPUT_SIZE]) {
+    char random[32];
+    const char *prefix = conf->password_scheme == PASSWORD_BCRYPT ? "$2y$" : "$y$";
+    secret_random(random, sizeof random);
+    char *setting = crypt_gensalt_rn(prefix, (unsigned long)conf->password_cost, random,
+                                     (int)sizeof random, out, CRYPT_GENSALT_OUTPUT_SIZE);
+    if (setting == NULL)
+        log_error("libxcrypt makes no salt of this kind", F_STR("prefix", prefix), F_ERRNO(errno));
+    return setting != NULL;
+}
+
+/* crypt_rn of a text that ends with a NUL; false when it fails or answers an error token. */
+static bool run_crypt(const char *text, const char *setting, char out[PASSWORD_HASH_SIZE]) {
+    const char *hash = crypt_rn(text, setting, &scratch, (int)sizeof scratch);
+    bool ok = hash != NULL && hash[0] != '*' && strlen(hash) < PASSWORD_HASH_SIZE;
+    if (ok)
+        snprintf(out, PASSWORD_HASH_SIZE, "%s", hash);
+    secret_wipe(&scratch, sizeof scratch);
+    return ok;
+}
+
+bool password_hash(const struct conf *conf, const char *password, size_t len,
+                   char out[PASSWORD_HASH_SIZE]) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    size_t size;
+    char *text = canon_password(password, len, &size);
+    bool ok = text != NULL && size <= max_bytes(conf) && new_setting(conf, setting) &&
+              run_crypt(text, setting, out);
+    if (text != NULL)
+        secret_wipe(text, size);
+    free(text);
+    return ok;
+}
+
+/* A digit of crypt(5)'s own base 64 stands for its place in this order. */
+static int itoa64_value(char c) {
+    static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const char *at = c != '\0' ? strchr(digits, c) : NULL;
+    return at != NULL ? (int)(at - digits) : 1000;
+}
+
+static bool bcrypt_in_bounds(const char *hash) {
+    int cost = hash[4] >= '0' && hash[4] <= '9' && hash[5] >= '0' && hash[5] <= '9'
+                   ? (hash[4] - '0') * 10 + (hash[5] - '0')
+                   : 1000;
+    return cost <= MAX_BCRYPT_COST && hash[6] == '$' && strlen(hash) == 60;
+}
+
+static bool sha_in_bounds(const char *hash) {
+    if (strncmp(hash + 3, "rounds=", 7) != 0)
+        return true;
+    return strtoul(hash + 10, NULL, 10) <= MAX_SHA_ROUNDS;
+}
+
+/* $y$ and $gy$: flags j, then N as a power of two, then r; no further parameters. */
+static bool yescrypt_in_bounds(const char *parameters) {
+    return parameters[0] == 'j' && itoa64_value(parameters[1]) <= itoa64_value('F') &&
+           itoa64_value(parameters[2]) <= itoa64_value('T') && parameters[3] == '$';
+}
+
+/* $7$: N as a power of two, then r = 8 and p = 1 as libxcrypt writes them. */
+static bool scrypt_in_bounds(const char *hash) {
+    return itoa64_value(hash[3]) <= itoa64_value('F') && strncmp(hash + 4, "6..../....", 10) == 0;
+}
+
+static bool is_accepted(const char *hash) {
+    if (strncmp(hash, "$2a$", 4) == 0 || strncmp(hash, "$2b$", 4) == 0 ||
+        strncmp(hash, "$2y$", 4) == 0)
+        return bcrypt_in_bounds(hash);
+    if (strncmp(hash, "$5$", 3) == 0 || strncmp(hash, "$6$", 3) == 0)
+        return sha_in_bounds(hash);
+    if (strncmp(hash, "$y$", 3) == 0)
+        return yescrypt_in_bounds(hash + 3);
+    if (strncmp(hash, "$gy$", 4) == 0)
+        return yescrypt_in_bounds(hash + 4);
+    return strncmp(hash, "$7$", 3) == 0 && scrypt_in_bounds(hash);
+}
+
+static bool matches(const char *text, size_t len, const char *hash) {
+    char computed[PASSWORD_HASH_SIZE];
+    if (memchr(text, '\0', len) != NULL || !run_crypt(text, hash, computed))
+        return false;
+    size_t size = strlen(hash);
+    bool equal = strlen(computed) == size && secret_equal(computed, hash, size);
+    secret_wipe(computed, sizeof computed);
+    return equal;
+}
+
+/* As long as a wrong password takes. */
+static void spend_time(const struct conf *conf, const char *text) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE], computed[PASSWORD_HASH_SIZE];
+    if (new_setting(conf, setting))
+        run_crypt(text, setting, computed);
+}
+
+static bool verify_text(const struct conf *conf, const char *text, size_t len, const char *hash) {
+    bool bcrypt = hash != NULL && strncmp(hash, "$2", 2) == 0;
+    if (hash == NULL || !is_accepted(hash) || (bcrypt && len > BCRYPT_MAX_BYTES)) {
+        spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "");
+        return false;
+    }
+    return matches(text, len, hash);
+}
+
+bool password_verify(const struct conf *conf, const char *password, size_t len, const char *hash) {
+    size_t size;
+    char *text = canon_password(password, len, &size);
+    if (text == NULL) {
+        spend_time(conf, "");
+        return false;
+    }
+    bool same_bytes = size == len && memcmp(text, password, len) == 0;
+    bool good = verify_text(conf, text, size, hash);
+    secret_wipe(text, size);
+    free(text);
+    if (good || same_bytes || hash == NULL)
+        return good;
+    /* A hash that another program made of the password as it was typed. */
+    char *typed = strndup(password, len);
+    MUST(typed != NULL);
+    good = verify_text(conf, typed, len, hash);
+    secret_wipe(typed, len);
+    free(typed);
+    return good;
+}
+
+bool password_is_outdated(const struct conf *conf, const char *hash) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    if (!new_setting(conf, setting))
+        return false;
+    /* Both kinds have their parameters in the first seven bytes: "$2y$12$", "$y$j9T$". */
+    return strncmp(hash, setting, 7) != 0;
+}
+
+/* Equal without case; for an address also its part before the @. */
+static bool is_name(const char *password, const char *name) {
+    if (name == NULL)
+        return false;
+    const char *at = strrchr(name, '@');
+    size_t len = strlen(password);
+    return strcasecmp(password, name) == 0 ||
+           (at != NULL && (size_t)(at - name) == len && strncasecmp(password, name, len) == 0);
+}
+
+static const char *refusal(const struct conf *conf, const char *text, size_t len,
+                           const char *email, const char *username) {
+    if (memchr(text, '\0', len) != NULL)
+        return "must not contain a NUL";
+    if (utf8_length(text, len) < (size_t)conf->password_min_length)
+        return "is too short";
+    if (len > max_bytes(conf))
+        return "is too long";
+    if (is_name(text, email) || is_name(text, username))
+        return "must not be the email address or the username";
+    return password_is_common(text) ? "is one of the most common passwords" : NULL;
+}
+
+const char *password_refusal(const struct conf *conf, const char *password, size_t len,
+                             const char *email, const char *username) {
+    size_t size;
+    char *text = utf8_valid(password, len) ? canon_password(password, len, &size) : NULL;
+    if (text == NULL)
+        return "must be valid UTF-8";
+    const char *why = refusal(conf, text, size, email, username);
+    secret_wipe(text, size);
+    free(text);
+    return why;
+}

@@ -1,0 +1,34 @@
+/*
+ * password: hashes and what may be a password.  The door to libxcrypt.
+ *
+ * New hashes are bcrypt in PHP's own form ($2y$) or yescrypt ($y$).  Older and foreign hashes of
+ * crypt(5) are verified when their kind is on a list and their cost within bounds: a hash that would
+ * take minutes, or that libxcrypt would take for DES, matches nothing.
+ */
+#ifndef DOMAIN_PASSWORD_H
+#define DOMAIN_PASSWORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/conf.h"
+
+#define PASSWORD_HASH_SIZE 256
+
+/* A new hash with today's parameters.  False: libxcrypt failed (logged). */
+bool password_hash(const struct conf *conf, const char *password, size_t len,
+                   char out[PASSWORD_HASH_SIZE]);
+
+/* Whether the password is the hash's.  Costs what the hash costs; a hash that cannot match, and
+ * NULL (there is no such user), costs what a new one would. */
+bool password_verify(const struct conf *conf, const char *password, size_t len, const char *hash);
+
+/* Whether the hash was made with other parameters than today's. */
+bool password_is_outdated(const struct conf *conf, const char *hash);
+
+/* Why a text may not become a password, as a sentence; NULL: it may.  email and username
+ * (each may be NULL) are whose it would be. */
+const char *password_refusal(const struct conf *conf, const char *password, size_t len,
+                             const char *email, const char *username);
+
+#endif

@@ -1,0 +1,119 @@
+#include "domain/refresh.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+#define SID_BYTES   SHA256_SIZE
+#define TOKEN_BYTES (SID_BYTES + REFRESH_FAMILY_BYTES + REFRESH_SECRET_BYTES)
+#define NONCE_BYTES 32
+
+static void digest_hex(const uint8_t *bytes, size_t len, char out[HEX_SIZE(SHA256_SIZE)]) {
+    uint8_t digest[SHA256_SIZE];
+    secret_sha256(bytes, len, digest);
+    hex_encode(digest, sizeof digest, out);
+}
+
+static void fill_digests(struct refresh_token *token) {
+    digest_hex(token->family, sizeof token->family, token->family_digest);
+    digest_hex(token->secret, sizeof token->secret, token->secret_digest);
+}
+
+static const char *token_text(struct arena *arena, const struct refresh_token *token) {
+    uint8_t bytes[TOKEN_BYTES];
+    char *text = arena_alloc(arena, BASE64URL_SIZE(TOKEN_BYTES));
+    MUST(hex_decode(token->sid, bytes, SID_BYTES));
+    memcpy(bytes + SID_BYTES, token->family, sizeof token->family);
+    memcpy(bytes + SID_BYTES + sizeof token->family, token->secret, sizeof token->secret);
+    base64url_encode(bytes, sizeof bytes, text);
+    secret_wipe(bytes, sizeof bytes);
+    return text;
+}
+
+const char *refresh_token_new(struct arena *arena, const char *sid, struct refresh_token *token) {
+    memcpy(token->sid, sid, SID_SIZE);
+    secret_random(token->family, sizeof token->family);
+    secret_random(token->secret, sizeof token->secret);
+    fill_digests(token);
+    return token_text(arena, token);
+}
+
+static bool read_token(const char *text, size_t len, struct refresh_token *token) {
+    uint8_t bytes[TOKEN_BYTES + 3];
+    if (len != BASE64URL_SIZE(TOKEN_BYTES) - 1 ||
+        base64url_decode(text, len, bytes) != TOKEN_BYTES)
+        return false;
+    hex_encode(bytes, SID_BYTES, token->sid);
+    memcpy(token->family, bytes + SID_BYTES, sizeof token->family);
+    memcpy(token->secret, bytes + SID_BYTES + sizeof token->family, sizeof token->secret);
+    secret_wipe(bytes, sizeof bytes);
+    fill_digests(token);
+    return true;
+}
+
+/* The token after this one, for a nonce; false: the nonce is none of ours. */
+static bool successor(const struct refresh_token *token, const char *nonce,
+                      struct refresh_token *next) {
+    uint8_t bytes[NONCE_BYTES];
+    if (strlen(nonce) != 2 * NONCE_BYTES || !hex_decode(nonce, bytes, NONCE_BYTES))
+        return false;
+    *next = *token;
+    secret_hmac_sha256(token->secret, sizeof token->secret, bytes, sizeof bytes, next->secret);
+    fill_digests(next);
+    return true;
+}
+
+bool refresh_ask(const struct realm *realm, struct arena *arena, const char *text, size_t len,
+                 struct refresh_use *use) {
+    uint8_t random[NONCE_BYTES];
+    struct refresh_token next;
+    if (!read_token(text, len, &use->token))
+        return false;
+    char *nonce = arena_alloc(arena, HEX_SIZE(NONCE_BYTES));
+    secret_random(random, sizeof random);
+    hex_encode(random, sizeof random, nonce);
+    use->nonce = nonce;
+    MUST(successor(&use->token, nonce, &next));
+    struct refresh_request request = {.sid = use->token.sid,
+                                      .family = use->token.family_digest,
+                                      .presented = use->token.secret_digest,
+                                      .next = arena_str(arena, next.secret_digest),
+                                      .nonce = nonce};
+    struct session_lives lives = realm_lives(realm);
+    use->ask = sessions_refresh_ask(realm->cache, arena, &request, &lives);
+    secret_wipe(&next, sizeof next);
+    return true;
+}
+
+static enum refresh_state make_grant(const struct realm *realm, struct arena *arena,
+                                     const struct refresh_use *use,
+                                     const struct refresh_result *result, struct grant *grant) {
+    struct refresh_token next;
+    memset(grant, 0, sizeof *grant);
+    grant->sid = arena_str(arena, use->token.sid);
+    if (!successor(&use->token, result->nonce, &next) ||
+        !session_issue_access_token(realm, arena, &result->who, grant->sid, grant))
+        return REFRESH_UNKNOWN;
+    grant->refresh_token = token_text(arena, &next);
+    secret_wipe(&next, sizeof next);
+    int64_t ttl = realm->conf->refresh_ttl;
+    grant->refresh_expires_in_s = (ttl < result->left_ms ? ttl : result->left_ms) / 1000;
+    grant->ends_in_s = result->left_ms / 1000;
+    return REFRESH_ROTATED;
+}
+
+enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena,
+                                  const struct refresh_use *use, struct grant *grant,
+                                  struct session_who *who) {
+    struct refresh_result result;
+    enum refresh_state state = sessions_refresh_answer(use->ask, arena, &result);
+    if (state == REFRESH_REUSED)
+        log_warning("a spent refresh token was presented again: its session was ended, the token "
+                    "may have been stolen",
+                    F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
+                    F_STR("user", result.user_id));
+    if (state != REFRESH_ROTATED)
+        return state;
+    *who = result.who;
+    return make_grant(realm, arena, use, &result, grant);
+}

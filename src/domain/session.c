@@ -1,0 +1,172 @@
+#include "domain/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "domain/refresh.h"
+
+struct session_lives realm_lives(const struct realm *realm) {
+    const struct conf *conf = realm->conf;
+    return (struct session_lives){.idle_ms = conf->session_idle,
+                                  .max_ms = conf->session_max,
+                                  .refresh_ms = conf->refresh_ttl,
+                                  .grace_ms = conf->refresh_grace};
+}
+
+/* Redis knows a session token only by this. */
+static const char *sid_of(struct arena *arena, const char *token, size_t len) {
+    uint8_t digest[SHA256_SIZE];
+    char *sid = arena_alloc(arena, SID_SIZE);
+    secret_sha256(token, len, digest);
+    hex_encode(digest, sizeof digest, sid);
+    return sid;
+}
+
+static bool is_session_token(const char *text, size_t len) {
+    uint8_t bytes[SESSION_TOKEN_BYTES];
+    return len == BASE64URL_SIZE(SESSION_TOKEN_BYTES) - 1 &&
+           base64url_decode(text, len, bytes) == SESSION_TOKEN_BYTES;
+}
+
+enum token_verdict credential_read(const struct realm *realm, struct arena *arena,
+                                   const char *text, size_t len, struct credential *credential) {
+    memset(credential, 0, sizeof *credential);
+    if (is_session_token(text, len)) {
+        credential->sid = sid_of(arena, text, len);
+        return TOKEN_GOOD;
+    }
+    struct token_claims claims;
+    const char *why;
+    enum token_verdict verdict = token_verify(realm->keys, realm->conf, arena, text, len,
+                                              clock_wall_ms(), &claims, &why);
+    if (verdict == TOKEN_BAD) {
+        log_debug("an access token is not good", F_STR("reason", why));
+        return verdict;
+    }
+    credential->sid = claims.sid;
+    credential->jti = claims.jti;
+    credential->user_id = claims.sub;
+    credential->exp_ms = claims.exp * 1000;
+    return verdict;
+}
+
+struct token_end credential_end(const struct realm *realm, const struct credential *credential) {
+    return (struct token_end){.jti = credential->jti,
+                              .left_ms = credential->exp_ms + realm->conf->token_leeway -
+                                         clock_wall_ms()};
+}
+
+struct session_lookup session_check_ask(const struct realm *realm, struct arena *arena,
+                                        const struct credential *credential) {
+    return sessions_lookup_ask(realm->cache, arena, credential->sid, credential->jti);
+}
+
+/* At most once in [session] touch, and four times in the idle time at least.  last is Redis's
+ * clock, now is ours: however far apart they are, a session in use is touched. */
+static bool touch_is_due(const struct realm *realm, int64_t last_ms) {
+    int64_t touch = realm->conf->session_touch, quarter = realm->conf->session_idle / 4;
+    return llabs(clock_wall_ms() - last_ms) >= (touch < quarter ? touch : quarter);
+}
+
+enum access session_check_answer(const struct realm *realm, struct arena *arena,
+                                 const struct credential *credential,
+                                 const struct session_lookup *lookup, struct session_who *who) {
+    int64_t last_ms;
+    switch (sessions_lookup_answer(lookup, arena, who, &last_ms)) {
+    case SESSION_TOKEN_REVOKED:
+        return ACCESS_TOKEN_REVOKED;
+    case SESSION_GONE:
+        return ACCESS_SESSION_EXPIRED;
+    case SESSION_UNKNOWN:
+        return ACCESS_UNKNOWN;
+    case SESSION_LIVES:
+        break;
+    }
+    if (credential->user_id != NULL && strcmp(credential->user_id, who->user_id) != 0)
+        return ACCESS_TOKEN_INVALID;
+    if (touch_is_due(realm, last_ms)) {
+        struct session_lives lives = realm_lives(realm);
+        sessions_touch_ask(realm->cache, arena, credential->sid, &lives);
+    }
+    return ACCESS_GRANTED;
+}
+
+struct session_who session_who_of(const struct user *user) {
+    return (struct session_who){.user_id = user->id_text,
+                                .email = user->email,
+                                .username = user->username,
+                                .display_name = user->display_name,
+                                .roles = user->roles,
+                                .version = user->version};
+}
+
+bool session_issue_access_token(const struct realm *realm, struct arena *arena,
+                                const struct session_who *who, const char *sid,
+                                struct grant *grant) {
+    struct token_claims claims = {
+        .sub = who->user_id, .sid = sid, .email = who->email, .roles = who->roles};
+    grant->access_token = token_sign(realm->keys, realm->conf, arena, &claims);
+    grant->expires_in_s = realm->conf->token_access_ttl / 1000;
+    if (grant->access_token == NULL)
+        log_error("an access token would be longer than 4 KiB: the user has too many roles",
+                  F_STR("user", who->user_id));
+    return grant->access_token != NULL;
+}
+
+static int64_t smaller(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
+                         const struct session_client *client, struct grant *grant) {
+    uint8_t random[SESSION_TOKEN_BYTES];
+    char *token = arena_alloc(arena, BASE64URL_SIZE(SESSION_TOKEN_BYTES));
+    secret_random(random, sizeof random);
+    size_t len = base64url_encode(random, sizeof random, token);
+    secret_wipe(random, sizeof random);
+    grant->session_token = token;
+    grant->sid = sid_of(arena, token, len);
+
+    struct refresh_token refresh;
+    grant->refresh_token = refresh_token_new(arena, grant->sid, &refresh);
+    struct session_who who = session_who_of(user);
+    struct session_lives lives = realm_lives(realm);
+    if (!session_issue_access_token(realm, arena, &who, grant->sid, grant))
+        return ANSWER_UNKNOWN;
+    const struct ask *ask =
+        sessions_open_ask(realm->cache, arena, grant->sid, &who, client, &lives,
+                          refresh.family_digest, refresh.secret_digest);
+    cache_flush(realm->cache);
+    grant->refresh_expires_in_s = smaller(lives.refresh_ms, lives.max_ms) / 1000;
+    grant->ends_in_s = lives.max_ms / 1000;
+    return sessions_open_answer(ask);
+}
+
+enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,
+                        const char *user_id, struct token_end token) {
+    const struct ask *ask = sessions_end_ask(realm->cache, arena, sid, user_id, token);
+    cache_flush(realm->cache);
+    return sessions_end_answer(ask);
+}
+
+enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
+                            const char *except, struct token_end token, int64_t *ended) {
+    const struct ask *ask = sessions_end_all_ask(realm->cache, arena, user_id, except, token);
+    cache_flush(realm->cache);
+    return sessions_end_all_answer(ask, ended);
+}
+
+enum answer session_rename(const struct realm *realm, struct arena *arena, int64_t user_id) {
+    struct user user;
+    enum answer found = users_by_id(realm->db, arena, user_id, &user);
+    if (found != ANSWER_YES)
+        return found;
+    struct session_who who = session_who_of(&user);
+    const struct ask *ask = sessions_rename_ask(realm->cache, arena, &who);
+    cache_flush(realm->cache);
+    return sessions_rename_answer(ask);
+}

@@ -1,0 +1,82 @@
+/*
+ * session: credentials, and the sessions they stand for.
+ *
+ * An access token is good only while its session's record exists: what Redis has lost is refused.
+ * Looking a session up comes in two halves, so that a batch of requests shares one round trip.
+ */
+#ifndef DOMAIN_SESSION_H
+#define DOMAIN_SESSION_H
+
+#include "domain/realm.h"
+#include "domain/token.h"
+#include "store/users.h"
+
+#define SESSION_TOKEN_BYTES 32
+
+/* Reading a credential ----------------------------------------------------------------------- */
+
+struct credential {
+    const char *sid;
+    const char *jti;     /* NULL: the session token */
+    const char *user_id; /* the access token's sub; NULL: the session token */
+    int64_t exp_ms;      /* the access token's */
+};
+
+/* The verdicts are those of an access token; a session token is good if it has the shape of one. */
+enum token_verdict credential_read(const struct realm *realm, struct arena *arena,
+                                   const char *text, size_t len, struct credential *credential);
+/* The access token's jti and remaining life, for the blacklist; none for a session token. */
+struct token_end credential_end(const struct realm *realm, const struct credential *credential);
+
+/* Checking it -------------------------------------------------------------------------------- */
+
+enum access {
+    ACCESS_GRANTED,
+    ACCESS_TOKEN_REVOKED,
+    ACCESS_SESSION_EXPIRED,
+    ACCESS_TOKEN_INVALID, /* the token's user is not the session's */
+    ACCESS_UNKNOWN        /* Redis could not be asked */
+};
+
+struct session_lookup session_check_ask(const struct realm *realm, struct arena *arena,
+                                        const struct credential *credential);
+/* ACCESS_GRANTED: *who is filled, and when the session's last activity is due to be written, that
+ * is begun (it goes with the next flush). */
+enum access session_check_answer(const struct realm *realm, struct arena *arena,
+                                 const struct credential *credential,
+                                 const struct session_lookup *lookup, struct session_who *who);
+
+/* Opening one -------------------------------------------------------------------------------- */
+
+/* What a client is handed.  Tokens are secrets; sid and times are not. */
+struct grant {
+    const char *sid;
+    const char *access_token;
+    int64_t expires_in_s;
+    const char *refresh_token;
+    int64_t refresh_expires_in_s;
+    const char *session_token; /* NULL after a refresh: the client has it, and nobody else */
+    int64_t ends_in_s;         /* until the session's end, however busy */
+};
+
+/* UNKNOWN: Redis could not be asked, nobody has a session. */
+enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
+                         const struct session_client *client, struct grant *grant);
+
+/* An access token for a session.  Makes grant's access_token and expires_in_s. */
+bool session_issue_access_token(const struct realm *realm, struct arena *arena,
+                                const struct session_who *who, const char *sid,
+                                struct grant *grant);
+
+struct session_who session_who_of(const struct user *user);
+
+/* Ending, each in one round trip ------------------------------------------------------------- */
+
+enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,
+                        const char *user_id, struct token_end token);
+enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
+                            const char *except, struct token_end token, int64_t *ended);
+/* After names or roles changed: reads the user anew and tells every session. */
+enum answer session_rename(const struct realm *realm, struct arena *arena, int64_t user_id);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * site: all that is read before anything is opened: configuration, keys, passwords of the stores.
+ * The service and the command line begin with it.
+ */
+#ifndef DOMAIN_SITE_H
+#define DOMAIN_SITE_H
+
+#include "domain/realm.h"
+
+struct site {
+    struct conf *conf;
+    struct keyring *keys;   /* NULL when they were not asked for */
+    char *redis_password;   /* NULL: none in a file */
+    char *mariadb_password; /* NULL: none in a file */
+};
+
+enum site_keys { SITE_WITHOUT_KEYS, SITE_WITH_KEYS };
+
+/* Reads the configuration (path NULL: defaults and environment), the password files and, if asked,
+ * the keys.  NULL: why is a sentence that names file, line and cure.  Free with site_free. */
+struct site *site_read(const char *path, enum site_keys keys, char *why, size_t why_size);
+/* Wipes what is secret; *site may be NULL. */
+void site_free(struct site **site);
+
+/* Gates that the processes of one service share. */
+struct site_gates {
+    struct gate redis, mariadb;
+};
+
+/* A realm with connections of its own (opened on first use); everything else is the site's, which
+ * must outlive it. */
+void realm_open(struct realm *realm, const struct site *site, struct site_gates *gates);
+void realm_close(struct realm *realm);
+
+#endif

@@ -1,0 +1,272 @@
+#include "domain/token.h"
+
+#include <jwt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+/* How far ahead of ours the clock of the host that issued a token may be. */
+#define MAX_SKEW_S 60
+#define JTI_BYTES  16
+
+static const struct {
+    jwt_alg_t alg;
+    long signature_len;
+} algs[] = {[KEY_HS256] = {JWT_ALG_HS256, 32}};
+
+/* A token in its three segments, decoded. */
+struct parts {
+    const char *header, *payload;
+    size_t header_len, payload_len;
+    long signature_len;
+};
+
+static bool decode_segment(struct arena *arena, const char *text, size_t len, const char **out,
+                           long *out_len) {
+    char *bytes = arena_alloc(arena, len + 1);
+    *out_len = len > 0 ? base64url_decode(text, len, bytes) : -1;
+    if (*out_len < 0)
+        return false;
+    bytes[*out_len] = '\0';
+    *out = bytes;
+    return true;
+}
+
+static bool take_apart(struct arena *arena, const char *token, size_t len, struct parts *parts) {
+    const char *end = token + len, *dot = memchr(token, '.', len);
+    if (dot == NULL)
+        return false;
+    const char *dot2 = memchr(dot + 1, '.', (size_t)(end - dot - 1)), *signature;
+    if (dot2 == NULL || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)) != NULL)
+        return false;
+    long header_len, payload_len;
+    if (!decode_segment(arena, token, (size_t)(dot - token), &parts->header, &header_len) ||
+        !decode_segment(arena, dot + 1, (size_t)(dot2 - dot - 1), &parts->payload, &payload_len) ||
+        !decode_segment(arena, dot2 + 1, (size_t)(end - dot2 - 1), &signature,
+                        &parts->signature_len))
+        return false;
+    parts->header_len = (size_t)header_len;
+    parts->payload_len = (size_t)payload_len;
+    return true;
+}
+
+static bool member_is(const json *object, const char *name, const char *expected) {
+    const char *text;
+    size_t len;
+    return json_get_string(object, name, &text, &len) == JSON_FOUND && strcmp(text, expected) == 0;
+}
+
+/* The key that the header names, if the header is one of ours: exactly the key's algorithm, and
+ * nothing critical that we would have to understand (RFC 7515 section 4.1.11). */
+static const struct key *key_of(const struct keyring *keys, const json *header, const char **why) {
+    const char *kid, *unused;
+    size_t kid_len, unused_len;
+    json *object;
+    *why = "the header is no object";
+    if (!json_is_object(header))
+        return NULL;
+    *why = "crit asks for something that is not understood";
+    if (json_get_object(header, "crit", &object) != JSON_MISSING)
+        return NULL;
+    *why = "typ is not JWT";
+    if (json_get_string(header, "typ", &unused, &unused_len) != JSON_MISSING &&
+        !member_is(header, "typ", "JWT"))
+        return NULL;
+    *why = "kid names no key";
+    if (json_get_string(header, "kid", &kid, &kid_len) != JSON_FOUND)
+        return NULL;
+    const struct key *key = keyring_find(keys, kid, kid_len);
+    if (key == NULL)
+        return NULL;
+    *why = "alg is not the key's";
+    return member_is(header, "alg", key_alg_name(key->alg)) ? key : NULL;
+}
+
+/* libjwt wants a text that ends with a NUL, and checks nothing at all when it gets no key. */
+static bool signature_is_good(struct arena *arena, const struct key *key, const char *token,
+                              size_t len) {
+    MUST(key->secret_len >= 32);
+    jwt_t *jwt = NULL;
+    int error = jwt_decode(&jwt, arena_dup(arena, token, len), key->secret, (int)key->secret_len);
+    bool good = error == 0 && jwt != NULL && jwt_get_alg(jwt) == algs[key->alg].alg;
+    jwt_free(jwt);
+    return good;
+}
+
+static const char *text_claim(const json *payload, struct arena *arena, const char *name) {
+    const char *text;
+    size_t len;
+    if (json_get_string(payload, name, &text, &len) != JSON_FOUND || len == 0)
+        return NULL;
+    return arena_str(arena, text);
+}
+
+static const char *roles_claim(const json *payload, struct arena *arena) {
+    json *array;
+    if (json_get_array(payload, "roles", &array) != JSON_FOUND)
+        return NULL;
+    const char *roles = "";
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const char *role = json_array_string(array, i);
+        if (role == NULL)
+            return NULL;
+        roles = arena_printf(arena, "%s%s%s", roles, i > 0 ? "," : "", role);
+    }
+    return roles;
+}
+
+static bool is_name(const char *text, size_t min, size_t max) {
+    size_t len = strlen(text);
+    return len >= min && len <= max &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+static bool is_sid(const char *text) {
+    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
+}
+
+static bool read_claims(const json *payload, const struct conf *conf, struct arena *arena,
+                        struct token_claims *claims, const char **why) {
+    *why = "the claims are no object";
+    if (!json_is_object(payload))
+        return false;
+    *why = "iss is another's";
+    if (!member_is(payload, "iss", conf->token_issuer))
+        return false;
+    *why = "aud is another";
+    if (!member_is(payload, "aud", conf->token_audience))
+        return false;
+    *why = "exp or iat is missing or no integer";
+    if (json_get_int(payload, "exp", &claims->exp) != JSON_FOUND ||
+        json_get_int(payload, "iat", &claims->iat) != JSON_FOUND)
+        return false;
+    *why = "sub, sid, jti, email or roles is missing or malformed";
+    claims->sub = text_claim(payload, arena, "sub");
+    claims->sid = text_claim(payload, arena, "sid");
+    claims->jti = text_claim(payload, arena, "jti");
+    claims->email = text_claim(payload, arena, "email");
+    claims->roles = roles_claim(payload, arena);
+    return claims->sub != NULL && claims->sid != NULL && claims->jti != NULL &&
+           claims->email != NULL && claims->roles != NULL && is_name(claims->sub, 1, 64) &&
+           is_sid(claims->sid) && is_name(claims->jti, 1, 64);
+}
+
+/* RFC 7519 sections 4.1.4 to 4.1.6. */
+static enum token_verdict judge_times(const json *payload, const struct conf *conf,
+                                      const struct token_claims *claims, int64_t now_ms,
+                                      const char **why) {
+    int64_t now = now_ms / 1000, leeway = conf->token_leeway / 1000, nbf;
+    *why = "iat is in the future";
+    if (claims->iat < 0 || claims->iat > now + MAX_SKEW_S + leeway)
+        return TOKEN_BAD;
+    *why = "exp is before iat";
+    if (claims->exp < claims->iat)
+        return TOKEN_BAD;
+    *why = "nbf is in the future or no integer";
+    enum json_found found = json_get_int(payload, "nbf", &nbf);
+    if (found != JSON_MISSING && (found != JSON_FOUND || nbf > now + leeway))
+        return TOKEN_BAD;
+    *why = "exp has passed";
+    return claims->exp <= now - leeway ? TOKEN_EXPIRED : TOKEN_GOOD;
+}
+
+static enum token_verdict judge_claims(const struct parts *parts, const struct conf *conf,
+                                       struct arena *arena, int64_t now_ms,
+                                       struct token_claims *claims, const char **why) {
+    json *payload = json_parse(parts->payload, parts->payload_len, why);
+    if (payload == NULL)
+        return TOKEN_BAD;
+    enum token_verdict verdict = TOKEN_BAD;
+    if (read_claims(payload, conf, arena, claims, why))
+        verdict = judge_times(payload, conf, claims, now_ms, why);
+    json_free(payload);
+    return verdict;
+}
+
+enum token_verdict token_verify(const struct keyring *keys, const struct conf *conf,
+                                struct arena *arena, const char *token, size_t len, int64_t now_ms,
+                                struct token_claims *claims, const char **why) {
+    struct parts parts;
+    *why = "longer than 4 KiB";
+    if (len > TOKEN_MAX_SIZE)
+        return TOKEN_BAD;
+    *why = "not three segments of base64url";
+    if (!take_apart(arena, token, len, &parts))
+        return TOKEN_BAD;
+    json *header = json_parse(parts.header, parts.header_len, why);
+    if (header == NULL)
+        return TOKEN_BAD;
+    const struct key *key = key_of(keys, header, why);
+    json_free(header);
+    if (key == NULL)
+        return TOKEN_BAD;
+    *why = "the signature is not the key's";
+    if (parts.signature_len != algs[key->alg].signature_len ||
+        !signature_is_good(arena, key, token, len))
+        return TOKEN_BAD;
+    return judge_claims(&parts, conf, arena, now_ms, claims, why);
+}
+
+bool token_peek(struct arena *arena, const char *token, size_t len, const char **header,
+                const char **claims) {
+    struct parts parts;
+    if (len > TOKEN_MAX_SIZE || !take_apart(arena, token, len, &parts))
+        return false;
+    *header = parts.header;
+    *claims = parts.payload;
+    return true;
+}
+
+static json *make_payload(const struct conf *conf, const struct token_claims *claims,
+                          struct arena *arena) {
+    json *payload = json_new_object(), *roles = json_new_array();
+    json_add_string(payload, "iss", conf->token_issuer);
+    json_add_string(payload, "sub", claims->sub);
+    json_add_string(payload, "aud", conf->token_audience);
+    json_add_int(payload, "iat", claims->iat);
+    json_add_int(payload, "exp", claims->exp);
+    json_add_string(payload, "jti", claims->jti);
+    json_add_string(payload, "sid", claims->sid);
+    char *rest = arena_str(arena, claims->roles);
+    for (char *role = strtok_r(rest, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest))
+        json_append_string(roles, role);
+    json_add(payload, "roles", roles);
+    json_add_string(payload, "email", claims->email);
+    return payload;
+}
+
+/* What libjwt makes of it, as a copy in the arena. */
+static const char *encode(const struct key *key, const char *payload, struct arena *arena) {
+    jwt_t *jwt = NULL;
+    MUST(jwt_new(&jwt) == 0);
+    MUST(jwt_add_header(jwt, "kid", key->kid) == 0);
+    MUST(jwt_add_grants_json(jwt, payload) == 0);
+    MUST(jwt_set_alg(jwt, algs[key->alg].alg, key->secret, (int)key->secret_len) == 0);
+    char *text = jwt_encode_str(jwt);
+    MUST(text != NULL);
+    const char *token = arena_str(arena, text);
+    free(text);
+    jwt_free(jwt);
+    return token;
+}
+
+const char *token_sign(const struct keyring *keys, const struct conf *conf, struct arena *arena,
+                       struct token_claims *claims) {
+    uint8_t random[JTI_BYTES];
+    char *jti = arena_alloc(arena, BASE64URL_SIZE(JTI_BYTES));
+    secret_random(random, sizeof random);
+    base64url_encode(random, sizeof random, jti);
+    claims->jti = jti;
+    claims->iat = clock_wall_ms() / 1000;
+    claims->exp = claims->iat + conf->token_access_ttl / 1000;
+    json *payload = make_payload(conf, claims, arena);
+    size_t len;
+    const char *token = encode(keyring_signing(keys), json_text(payload, &len), arena);
+    json_free(payload);
+    return strlen(token) <= TOKEN_MAX_SIZE ? token : NULL;
+}

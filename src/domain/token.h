@@ -1,0 +1,46 @@
+/*
+ * token: access tokens, JWTs (RFC 7519) with the claims of RFC 9068.  The door to libjwt.
+ *
+ * libjwt checks signatures; everything else that makes a token good is checked here, before it is
+ * asked: it lets the token choose the algorithm, ignores crit, takes what is not base64url, keeps the
+ * last of two names, and looks at no claim.
+ */
+#ifndef DOMAIN_TOKEN_H
+#define DOMAIN_TOKEN_H
+
+#include "base/arena.h"
+#include "base/conf.h"
+#include "domain/keys.h"
+
+#define TOKEN_MAX_SIZE 4096
+
+struct token_claims {
+    const char *sub;   /* the user's id */
+    const char *sid;   /* the session's id: 64 hex digits */
+    const char *jti;   /* this token's own name */
+    const char *email;
+    const char *roles; /* separated by commas; "" for none */
+    int64_t iat, exp;  /* seconds since 1970 */
+};
+
+enum token_verdict { TOKEN_GOOD, TOKEN_EXPIRED, TOKEN_BAD };
+
+/* A new token in arena; jti, iat and exp are filled in from the clock and [token] access_ttl.
+ * NULL when it would be longer than TOKEN_MAX_SIZE (too many roles). */
+const char *token_sign(const struct keyring *keys, const struct conf *conf, struct arena *arena,
+                       struct token_claims *claims);
+
+/*
+ * now_ms: the time to judge by.  TOKEN_GOOD: *claims (in arena) are filled; TOKEN_EXPIRED: good but
+ * for its exp (and *claims are filled); TOKEN_BAD: *why says what is wrong, for logs and the command
+ * line, never for clients.  Whether its session lives is not looked at.
+ */
+enum token_verdict token_verify(const struct keyring *keys, const struct conf *conf,
+                                struct arena *arena, const char *token, size_t len, int64_t now_ms,
+                                struct token_claims *claims, const char **why);
+
+/* The header and the claims as JSON texts, unchecked: for people to look at.  False: not a JWT. */
+bool token_peek(struct arena *arena, const char *token, size_t len, const char **header,
+                const char **claims);
+
+#endif

@@ -1,0 +1,352 @@
+#include "fcgi/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "fcgi/conn.h"
+
+#define EVENTS 128
+
+TAILQ_HEAD(conn_list, conn);
+
+struct loop {
+    struct loop_options options;
+    int epoll_fd;
+    bool draining;
+    bool listening; /* the listening socket is watched */
+    bool failed;
+    int64_t now; /* clock_mono_ms at the last return of epoll_wait */
+    /* One list for each state; in the first three all wait equally long, so that each is ordered
+     * by deadline and only its head need be looked at. */
+    struct conn_list reading, writing, idle, ready, closed;
+    struct buf scratch;
+    struct fcgi_request **batch;
+};
+
+static struct conn_list *list_of(struct loop *loop, enum conn_state state) {
+    switch (state) {
+    case CONN_READING:
+        return &loop->reading;
+    case CONN_READY:
+        return &loop->ready;
+    case CONN_WRITING:
+        return &loop->writing;
+    case CONN_IDLE:
+        return &loop->idle;
+    default:
+        return &loop->closed;
+    }
+}
+
+static void enter(struct conn *conn, enum conn_state state) {
+    struct loop *loop = conn->loop;
+    conn->state = state;
+    conn->deadline = loop->now + (state == CONN_IDLE ? loop->options.idle_timeout_ms
+                                                     : loop->options.request_timeout_ms);
+    TAILQ_INSERT_TAIL(list_of(loop, state), conn, entry);
+}
+
+static void move(struct conn *conn, enum conn_state state) {
+    TAILQ_REMOVE(list_of(conn->loop, conn->state), conn, entry);
+    enter(conn, state);
+}
+
+/* Freed only after the events at hand are done with: one of them may still point here. */
+static void close_conn(struct conn *conn) {
+    if (conn->watched)
+        epoll_ctl(conn->loop->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+    conn->watched = false;
+    move(conn, CONN_CLOSED);
+}
+
+static void bury_closed(struct loop *loop) {
+    struct conn *conn;
+    while ((conn = TAILQ_FIRST(&loop->closed)) != NULL) {
+        TAILQ_REMOVE(&loop->closed, conn, entry);
+        conn_free(conn);
+    }
+}
+
+static void watch(struct conn *conn, uint32_t events) {
+    if (conn->watched && conn->watched_for == events)
+        return;
+    struct epoll_event event = {.events = events, .data.ptr = conn};
+    int op = conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    if (epoll_ctl(conn->loop->epoll_fd, op, conn->fd, &event) < 0) {
+        log_error("cannot watch a connection", F_ERRNO(errno));
+        close_conn(conn);
+        return;
+    }
+    conn->watched = true;
+    conn->watched_for = events;
+}
+
+static bool keeps(const struct conn *conn) {
+    return conn->reader.keep && conn->loop->options.batch > 1 && !conn->loop->draining;
+}
+
+/* The answer is gone: the next request may be here already, or is waited for, or nobody wants one. */
+static void answered(struct conn *conn) {
+    if (!keeps(conn)) {
+        close_conn(conn);
+        return;
+    }
+    conn_next(conn);
+    switch (conn_parse(conn, conn->loop->options.max_body)) {
+    case CONN_EVENT_READY:
+        move(conn, CONN_READY);
+        return;
+    case CONN_EVENT_NONE:
+        move(conn, conn->reader.id != 0 || conn->in.len > 0 ? CONN_READING : CONN_IDLE);
+        watch(conn, EPOLLIN);
+        return;
+    case CONN_EVENT_GONE:
+        close_conn(conn);
+    }
+}
+
+static void send_more(struct conn *conn) {
+    switch (conn_write(conn)) {
+    case CONN_ALL_SENT:
+        answered(conn);
+        return;
+    case CONN_SOME_LEFT:
+        if (conn->state != CONN_WRITING)
+            move(conn, CONN_WRITING);
+        watch(conn, EPOLLOUT);
+        return;
+    case CONN_WRITE_FAILED:
+        close_conn(conn);
+    }
+}
+
+void fcgi_finish(struct fcgi_request *request) {
+    struct conn *conn = (struct conn *)request;
+    MUST(conn->state == CONN_READY);
+    fcgi_answer_end(&conn->out, conn->out_mark, conn->reader.id);
+    send_more(conn);
+}
+
+/* Answers to management records go at once; a peer that does not take those few bytes is broken. */
+static bool send_management(struct conn *conn) {
+    return conn->out.len == 0 || conn_write(conn) == CONN_ALL_SENT;
+}
+
+static void read_more(struct conn *conn) {
+    switch (conn_read(conn, &conn->loop->scratch, conn->loop->options.max_body)) {
+    case CONN_EVENT_READY:
+        if (!send_management(conn))
+            break;
+        move(conn, CONN_READY);
+        return;
+    case CONN_EVENT_NONE:
+        if (!send_management(conn))
+            break;
+        if (conn->state == CONN_IDLE && (conn->reader.id != 0 || conn->in.len > 0))
+            move(conn, CONN_READING);
+        watch(conn, EPOLLIN);
+        return;
+    case CONN_EVENT_GONE:
+        break;
+    }
+    close_conn(conn);
+}
+
+/* Descriptors have run out: an idle connection is the one that is missed least. */
+static void make_room(struct loop *loop) {
+    struct conn *victim = TAILQ_FIRST(&loop->idle);
+    if (victim == NULL)
+        victim = TAILQ_FIRST(&loop->reading);
+    if (victim != NULL)
+        close_conn(victim);
+    bury_closed(loop);
+    if (victim == NULL) {
+        log_error("out of file descriptors: raise LimitNOFILE or ulimit -n", F_ERRNO(errno));
+        usleep(10 * 1000);
+    }
+}
+
+static void accept_more(struct loop *loop) {
+    for (size_t i = 0; i < loop->options.batch; i++) {
+        int fd = accept4(loop->options.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EMFILE || errno == ENFILE)
+                make_room(loop);
+            else if (errno == ECONNABORTED || errno == EINTR)
+                continue;
+            else if (errno != EAGAIN)
+                log_error("cannot accept", F_ERRNO(errno));
+            return;
+        }
+        struct conn *conn = conn_new(loop, fd);
+        enter(conn, CONN_READING);
+        /* Most often the request is here already, and the connection never meets epoll. */
+        read_more(conn);
+    }
+}
+
+/* A worker that takes one request at a time leaves further connections to its idle siblings. */
+static void listen_or_not(struct loop *loop) {
+    bool want = !loop->draining && (loop->options.batch > 1 || TAILQ_EMPTY(&loop->ready));
+    if (want == loop->listening)
+        return;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = loop};
+    int op = want ? EPOLL_CTL_ADD : EPOLL_CTL_DEL;
+    if (epoll_ctl(loop->epoll_fd, op, loop->options.listen_fd, &event) < 0) {
+        log_error("cannot watch the listening socket", F_ERRNO(errno));
+        loop->failed = true;
+    }
+    loop->listening = want;
+}
+
+static void expire(struct loop *loop) {
+    struct conn_list *lists[] = {&loop->reading, &loop->writing, &loop->idle};
+    for (size_t i = 0; i < 3; i++) {
+        struct conn *conn;
+        while ((conn = TAILQ_FIRST(lists[i])) != NULL && conn->deadline <= loop->now) {
+            if (conn->state != CONN_IDLE)
+                log_info("a peer was too slow and was disconnected",
+                         F_STR("state", conn->state == CONN_READING ? "reading" : "writing"));
+            close_conn(conn);
+        }
+    }
+}
+
+static int wait_ms(struct loop *loop) {
+    if (!TAILQ_EMPTY(&loop->ready))
+        return 0;
+    struct conn *heads[] = {TAILQ_FIRST(&loop->reading), TAILQ_FIRST(&loop->writing),
+                            TAILQ_FIRST(&loop->idle)};
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < 3; i++)
+        if (heads[i] != NULL && heads[i]->deadline < next)
+            next = heads[i]->deadline;
+    if (next == INT64_MAX)
+        return -1;
+    int64_t left = next - clock_mono_ms();
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+static void serve_ready(struct loop *loop) {
+    size_t count = 0;
+    struct conn *conn;
+    TAILQ_FOREACH(conn, &loop->ready, entry) {
+        if (count == loop->options.batch)
+            break;
+        conn->out_mark = fcgi_answer_begin(&conn->out);
+        loop->batch[count++] = &conn->request;
+    }
+    if (count > 0)
+        loop->options.serve(loop->options.context, loop->batch, count);
+}
+
+/* Kept connections are let go when draining, but what has come on them is still answered. */
+static void drain(struct loop *loop) {
+    loop->draining = true;
+    struct conn *conn, *next;
+    for (conn = TAILQ_FIRST(&loop->idle); conn != NULL; conn = next) {
+        next = TAILQ_NEXT(conn, entry);
+        read_more(conn);
+        if (conn->state == CONN_IDLE)
+            close_conn(conn);
+    }
+}
+
+static bool nothing_left(struct loop *loop) {
+    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) && TAILQ_EMPTY(&loop->writing);
+}
+
+/* false: stop now. */
+static bool take_order(struct loop *loop) {
+    switch (loop->options.order(loop->options.context)) {
+    case LOOP_QUIT:
+        return false;
+    case LOOP_DRAIN:
+        if (!loop->draining)
+            drain(loop);
+        return true;
+    default:
+        return true;
+    }
+}
+
+static void on_event(struct loop *loop, const struct epoll_event *event) {
+    if (event->data.ptr == loop) {
+        accept_more(loop);
+        return;
+    }
+    struct conn *conn = event->data.ptr;
+    if (conn->state == CONN_READING || conn->state == CONN_IDLE)
+        read_more(conn);
+    else if (conn->state == CONN_WRITING)
+        send_more(conn);
+}
+
+bool loop_run(struct loop *loop) {
+    struct epoll_event events[EVENTS];
+    for (;;) {
+        listen_or_not(loop);
+        if (loop->failed || (loop->draining && nothing_left(loop)))
+            return !loop->failed;
+        int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
+        loop->now = clock_mono_ms();
+        if (n < 0 && errno != EINTR) {
+            log_error("cannot wait for requests", F_ERRNO(errno));
+            return false;
+        }
+        for (int i = 0; i < n; i++) {
+            if (events[i].data.ptr != &loop->options.control_fd)
+                on_event(loop, &events[i]);
+            else if (!take_order(loop))
+                return true;
+        }
+        expire(loop);
+        bury_closed(loop);
+        serve_ready(loop);
+        bury_closed(loop);
+    }
+}
+
+struct loop *loop_new(const struct loop_options *options) {
+    struct loop *loop = calloc(1, sizeof *loop);
+    MUST(loop != NULL);
+    loop->options = *options;
+    loop->batch = calloc(options->batch, sizeof *loop->batch);
+    MUST(loop->batch != NULL);
+    TAILQ_INIT(&loop->reading);
+    TAILQ_INIT(&loop->writing);
+    TAILQ_INIT(&loop->idle);
+    TAILQ_INIT(&loop->ready);
+    TAILQ_INIT(&loop->closed);
+    loop->now = clock_mono_ms();
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = &loop->options.control_fd};
+    if (loop->epoll_fd < 0 ||
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, options->control_fd, &event) < 0) {
+        log_error("cannot make an epoll instance", F_ERRNO(errno));
+        loop->failed = true;
+    }
+    return loop;
+}
+
+void loop_free(struct loop **loop) {
+    if (loop == NULL || *loop == NULL)
+        return;
+    struct conn_list *lists[] = {&(*loop)->reading, &(*loop)->writing, &(*loop)->idle,
+                                 &(*loop)->ready};
+    for (size_t i = 0; i < 4; i++)
+        while (!TAILQ_EMPTY(lists[i]))
+            close_conn(TAILQ_FIRST(lists[i]));
+    bury_closed(*loop);
+    if ((*loop)->epoll_fd >= 0)
+        close((*loop)->epoll_fd);
+    buf_free(&(*loop)->scratch);
+    free((*loop)->batch);
+    free(*loop);
+    *loop = NULL;
+}

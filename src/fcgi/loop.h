@@ -1,0 +1,56 @@
+/*
+ * loop: one worker's wait for everything.
+ *
+ * The listening socket and every kept connection are waited for at once; whatever is ready is read
+ * without blocking, and all requests that are whole by then are handed over as one batch, so that
+ * they can share a round trip to a store.  No peer can hold the worker: a connection that is slow,
+ * silent or broken is closed at its deadline, and costs nobody else anything.
+ */
+#ifndef FCGI_LOOP_H
+#define FCGI_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fcgi/record.h"
+
+/* One whole request, until fcgi_finish. */
+struct fcgi_request {
+    unsigned role; /* FCGI_RESPONDER or FCGI_AUTHORIZER of <fastcgi.h> */
+    const char *params; /* to be walked with fcgi_next_param; sound */
+    const char *params_end;
+    const char *body; /* NULL with body_len 0; does not end with a NUL */
+    size_t body_len;  /* what came; body holds that much unless body_dropped */
+    bool body_dropped;
+    struct buf *out; /* where the CGI answer (headers, empty line, body) is appended */
+};
+
+enum loop_order { LOOP_GO_ON, LOOP_DRAIN, LOOP_QUIT };
+
+struct loop_options {
+    int listen_fd;  /* non-blocking */
+    int control_fd; /* order is asked when it is readable */
+    size_t batch;   /* the most requests handed over at once; 1: no connection is kept */
+    size_t max_body;
+    int64_t request_timeout_ms; /* for one request to come whole, and for its answer to be taken */
+    int64_t idle_timeout_ms;    /* for a kept connection */
+    void *context;
+    enum loop_order (*order)(void *context);
+    /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there. */
+    void (*serve)(void *context, struct fcgi_request **batch, size_t count);
+};
+
+struct loop;
+
+struct loop *loop_new(const struct loop_options *options);
+/* Serves until ordered to stop and, if draining, until what has begun is done.  Returns false when
+ * the system gave out (the reason is logged). */
+bool loop_run(struct loop *loop);
+/* Closes every connection (not listen_fd, not control_fd); *loop may be NULL. */
+void loop_free(struct loop **loop);
+
+/* Sends the answer in request->out.  The request is gone afterwards. */
+void fcgi_finish(struct fcgi_request *request);
+
+#endif

@@ -1,0 +1,199 @@
+/*
+ * gatehouse: reads the options, makes a generation of the service from the configuration, and hands
+ * it to the pool.  What workers do is in serve.c; every decision is further down.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "pool/background.h"
+#include "pool/pool.h"
+#include "serve.h"
+#include "store/migrate.h"
+
+static const char usage[] =
+    "usage: gatehouse [-c FILE] [-f] [-t | -T | -E | -V]\n"
+    "  -c FILE  the configuration (default: " DEFAULT_CONF ")\n"
+    "  -f       stay in the foreground\n"
+    "  -t       check the configuration and the keys, and reach both stores\n"
+    "  -T       check the configuration and the keys, and print every effective value\n"
+    "  -E       print an example configuration with every option explained\n"
+    "  -V       print the version\n"
+    "See gatehouse(8).\n";
+
+static const char *conf_path = DEFAULT_CONF;
+static struct site_gates *gates;
+
+static void open_log(const struct conf *conf) {
+    log_open((enum log_target)conf->log_target, (enum log_format)conf->log_format,
+             (enum log_level)conf->log_level);
+}
+
+static void add_pool(struct generation *generation, const struct conf_pool *pool) {
+    generation->plan.pools[generation->plan.count++] =
+        (struct pool_spec){.name = pool->name,
+                           .listen = pool->listen,
+                           .workers = (unsigned)pool->workers,
+                           .backlog = (int)pool->backlog,
+                           .owner = pool->owner,
+                           .group = pool->group,
+                           .mode = (mode_t)strtoul(pool->mode, NULL, 8)};
+}
+
+static struct generation *generation_new(struct site *site) {
+    struct generation *generation = calloc(1, sizeof *generation);
+    MUST(generation != NULL);
+    const struct conf *conf = site->conf;
+    generation->site = site;
+    generation->gates = gates;
+    generation->plan.user = conf->server_user;
+    generation->plan.group = conf->server_group;
+    generation->plan.pid_file = conf->server_pid_file;
+    generation->plan.shutdown_ms = conf->server_shutdown;
+    generation->plan.world = generation;
+    for (size_t i = 0; i < conf->pool_count; i++)
+        add_pool(generation, &conf->pools[i]);
+    return generation;
+}
+
+/* All or nothing: NULL leaves the service as it is. */
+static struct pool_plan *load(void) {
+    char why[1024];
+    struct site *site = site_read(conf_path, SITE_WITH_KEYS, why, sizeof why);
+    if (site == NULL) {
+        log_error("the configuration is refused", F_STR("reason", why));
+        return NULL;
+    }
+    open_log(site->conf);
+    return &generation_new(site)->plan;
+}
+
+static void unload(struct pool_plan *plan) {
+    struct generation *generation = plan->world;
+    site_free(&generation->site);
+    free(generation);
+}
+
+static struct site *read_or_say_why(void) {
+    char why[1024];
+    struct site *site = site_read(conf_path, SITE_WITH_KEYS, why, sizeof why);
+    if (site == NULL)
+        fprintf(stderr, "gatehouse: %s\n", why);
+    return site;
+}
+
+static int print_effective(void) {
+    struct site *site = read_or_say_why();
+    if (site == NULL)
+        return EX_CONFIG;
+    conf_dump(site->conf, stdout);
+    site_free(&site);
+    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+/* Whether MariaDB can be asked and its schema is the one this program was made for. */
+static bool check_database(struct realm *realm) {
+    struct arena *arena = arena_new(4096);
+    size_t count;
+    const char *newer = NULL;
+    struct migration *steps = migrate_status(realm->db, arena, &count, &newer);
+    bool reached = steps != NULL, current = reached && newer == NULL;
+    for (size_t i = 0; reached && i < count; i++)
+        current &= steps[i].applied;
+    if (current && db_prepare_all(realm->db) != ANSWER_YES)
+        reached = false;
+    if (!reached)
+        fprintf(stderr, "gatehouse: MariaDB: %s\n", db_why(realm->db));
+    else if (!current)
+        fprintf(stderr, "gatehouse: MariaDB: the schema is not this program's; run "
+                        "gatehousectl db migrate\n");
+    arena_free(&arena);
+    return reached && current;
+}
+
+static int check(void) {
+    struct site *site = read_or_say_why();
+    struct realm realm;
+    if (site == NULL)
+        return EX_CONFIG;
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
+    realm_open(&realm, site, gates);
+    bool redis = cache_connect(realm.cache) == ANSWER_YES;
+    if (!redis)
+        fprintf(stderr, "gatehouse: Redis: %s\n", cache_why(realm.cache));
+    bool database = check_database(&realm);
+    realm_close(&realm);
+    site_free(&site);
+    if (!redis || !database)
+        return EX_UNAVAILABLE;
+    printf("gatehouse: %s is good, and both stores can be reached\n", conf_path);
+    return EX_OK;
+}
+
+static int run(char **argv, bool foreground) {
+    struct site *site = read_or_say_why();
+    if (site == NULL)
+        return EX_CONFIG;
+    open_log(site->conf);
+    struct generation *generation = generation_new(site);
+    if (!foreground)
+        background_start();
+    const struct pool_ops ops = {.load = load, .unload = unload, .work = serve_work};
+    return pool_run(&ops, &generation->plan, argv);
+}
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_EXAMPLE, ACTION_VERSION };
+
+int main(int argc, char **argv) {
+    enum action action = ACTION_RUN;
+    bool foreground = false;
+    int option;
+    log_identity("master");
+    gates = pool_shared_memory(sizeof *gates);
+    while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
+        switch (option) {
+        case 'c':
+            conf_path = optarg;
+            break;
+        case 'f':
+            foreground = true;
+            break;
+        case 't':
+            action = ACTION_CHECK;
+            break;
+        case 'T':
+            action = ACTION_PRINT;
+            break;
+        case 'E':
+            action = ACTION_EXAMPLE;
+            break;
+        case 'V':
+            action = ACTION_VERSION;
+            break;
+        default:
+            fputs(usage, option == 'h' ? stdout : stderr);
+            return option == 'h' ? EX_OK : 2;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "gatehouse: what is \"%s\"?\n%s", argv[optind], usage);
+        return 2;
+    }
+    switch (action) {
+    case ACTION_CHECK:
+        return check();
+    case ACTION_PRINT:
+        return print_effective();
+    case ACTION_EXAMPLE:
+        conf_example(stdout);
+        return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    case ACTION_VERSION:
+        puts(PACKAGE_STRING);
+        return EX_OK;
+    default:
+        return run(argv, foreground);
+    }
+}

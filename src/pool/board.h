@@ -1,0 +1,17 @@
+/*
+ * board: what workers say about themselves, in memory that is shared with the master.
+ */
+#ifndef POOL_BOARD_H
+#define POOL_BOARD_H
+
+#include "pool/proto.h"
+
+/* Makes the board, once for each process; ends the process when there is no memory. */
+void board_create(void);
+/* slot is below POOL_MAX_WORKERS. */
+struct board_slot *board_slot(unsigned slot);
+/* Zeroes a slot and says whose it will be; pid stays 0 until the worker exists. */
+void board_assign(unsigned slot, uint32_t generation, uint32_t pool);
+void board_clear(unsigned slot);
+
+#endif

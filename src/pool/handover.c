@@ -1,0 +1,130 @@
+#include "pool/handover.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+
+static void set_cloexec(int fd, bool on) {
+    MUST(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0);
+}
+
+static void survive_exec(const struct listen_set *set, const struct channels *channels,
+                         bool survive) {
+    listen_survive_exec(set, survive);
+    set_cloexec(channels->lifeline[0], !survive);
+    set_cloexec(channels->lifeline[1], !survive);
+}
+
+static void write_sockets(const struct listen_set *set, struct buf *out) {
+    if (set->single)
+        buf_adds(out, "single\n");
+    for (size_t i = 0; i < set->count; i++) {
+        const struct listener *one = &set->at[i];
+        buf_addf(out, "socket %d %d %d %ju %ju %s\n", one->socket.fd, one->inherited,
+                 one->socket.has_file, (uintmax_t)one->socket.device, (uintmax_t)one->socket.inode,
+                 one->name);
+    }
+}
+
+static void write_workers(struct buf *out) {
+    for (unsigned i = 0; i < POOL_MAX_WORKERS; i++) {
+        const struct child *child = children_at(i);
+        if (child)
+            buf_addf(out, "worker %d %u %u %" PRId64 " %" PRId64 " %d %s\n", (int)child->pid,
+                     child->pool, child->number, child->born_ms, child->kill_ms, child->ordered,
+                     child->identity);
+    }
+}
+
+void handover_leave(const struct listen_set *set, const struct channels *channels,
+                    uint32_t number) {
+    struct buf text = {0};
+
+    buf_addf(&text, "gatehouse 1 %d\n", (int)getpid());
+    buf_addf(&text, "lifeline %d %d\n", channels->lifeline[0], channels->lifeline[1]);
+    buf_addf(&text, "generation %" PRIu32 "\n", number);
+    write_sockets(set, &text);
+    write_workers(&text);
+    MUST(setenv(ENV_HANDOVER, text.data, 1) == 0);
+    buf_free(&text);
+    survive_exec(set, channels, true);
+}
+
+void handover_cancel(const struct listen_set *set, const struct channels *channels) {
+    unsetenv(ENV_HANDOVER);
+    survive_exec(set, channels, false);
+}
+
+/* Taking -------------------------------------------------------------------------------------- */
+
+static void take_socket(struct listen_set *set, const char *line) {
+    struct socket socket = {.fd = -1};
+    uintmax_t device, inode;
+    int inherited, has_file;
+    int name = 0;
+
+    if (sscanf(line, "socket %d %d %d %ju %ju %n", &socket.fd, &inherited, &has_file, &device,
+               &inode, &name) < 5 ||
+        name == 0 || fcntl(socket.fd, F_GETFD) < 0)
+        return;
+    socket.has_file = has_file != 0;
+    socket.device = (dev_t)device;
+    socket.inode = (ino_t)inode;
+    if (!listen_add(set, &socket, inherited != 0, line + name))
+        close(socket.fd);
+}
+
+static void take_worker(struct generation *generation, const char *line) {
+    struct child worker = {0};
+    int pid, ordered;
+
+    if (sscanf(line, "worker %d %u %u %" SCNd64 " %" SCNd64 " %d %47s", &pid, &worker.pool,
+               &worker.number, &worker.born_ms, &worker.kill_ms, &ordered, worker.identity) != 7 ||
+        pid <= 1)
+        return;
+    worker.pid = pid;
+    worker.ordered = ordered != 0;
+    children_adopt(generation, &worker);
+}
+
+static void take_line(struct listen_set *set, struct channels *channels,
+                      struct generation *generation, uint32_t *number, const char *line) {
+    if (strncmp(line, "socket ", 7) == 0)
+        take_socket(set, line);
+    else if (strncmp(line, "worker ", 7) == 0)
+        take_worker(generation, line);
+    else if (strcmp(line, "single") == 0)
+        set->single = true;
+    else if (sscanf(line, "generation %" SCNu32, number) != 1)
+        (void)sscanf(line, "lifeline %d %d", &channels->lifeline[0], &channels->lifeline[1]);
+}
+
+static bool is_for_us(const char *text) {
+    int pid;
+
+    return text && sscanf(text, "gatehouse 1 %d", &pid) == 1 && pid == getpid();
+}
+
+bool handover_take(struct listen_set *set, struct channels *channels, struct generation *generation,
+                   uint32_t *number) {
+    const char *text = getenv(ENV_HANDOVER);
+    char *copy = is_for_us(text) ? strdup(text) : NULL;
+    char *rest = copy;
+    char *line;
+
+    unsetenv(ENV_HANDOVER);
+    if (!copy)
+        return false;
+    while ((line = strsep(&rest, "\n")))
+        take_line(set, channels, generation, number, line);
+    free(copy);
+    MUST(channels->lifeline[0] >= 0 && channels->lifeline[1] >= 0);
+    survive_exec(set, channels, false);
+    return true;
+}

@@ -1,0 +1,33 @@
+/*
+ * handover: what a master leaves to the program that it executes in its place: the sockets, the
+ * lifeline that its workers hang on, and the workers themselves, who stay children of the same
+ * process.  It travels in one environment variable, as lines of text:
+ *
+ *   gatehouse 1 PID                    the process it is meant for; any other ignores it
+ *   lifeline READ WRITE
+ *   generation NUMBER                  the latest one's
+ *   single                             descriptor 0 was given, see listen.h
+ *   socket FD INHERITED FILE DEVICE INODE NAME
+ *   worker PID POOL NUMBER BORN_MS KILL_MS ORDERED IDENTITY
+ */
+#ifndef POOL_HANDOVER_H
+#define POOL_HANDOVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pool/children.h"
+#include "pool/listen.h"
+
+/* Sets the variable, and lets the descriptors survive; handover_cancel takes both back. */
+void handover_leave(const struct listen_set *set, const struct channels *channels, uint32_t number);
+void handover_cancel(const struct listen_set *set, const struct channels *channels);
+
+/*
+ * Takes what was left for this process and removes the variable.  Returns false when nothing was.
+ * Adopted workers belong to generation from now on; number becomes the latest generation's.
+ */
+bool handover_take(struct listen_set *set, struct channels *channels, struct generation *generation,
+                   uint32_t *number);
+
+#endif

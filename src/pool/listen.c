@@ -1,0 +1,146 @@
+#include "pool/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void set_cloexec(int fd, bool on) {
+    MUST(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0);
+}
+
+bool listen_add(struct listen_set *set, const struct socket *socket, bool inherited,
+                const char *name) {
+    struct listener *added;
+
+    if (set->count == LISTEN_MAX)
+        return false;
+    added = &set->at[set->count++];
+    *added = (struct listener){.socket = *socket, .inherited = inherited, .name = strdup(name)};
+    MUST(added->name);
+    return true;
+}
+
+static void drop(struct listen_set *set, size_t i) {
+    struct listener *gone = &set->at[i];
+
+    socket_close(&gone->socket, gone->name);
+    free(gone->name);
+    *gone = set->at[--set->count];
+}
+
+/* The one to serve this pool, or NULL.  A socket whose file somebody removed cannot be reached any
+ * more, so another has to be opened. */
+static struct listener *find(struct listen_set *set, const struct pool_spec *pool) {
+    for (size_t i = 0; i < set->count; i++) {
+        struct listener *one = &set->at[i];
+        if (one->inherited && (set->single || strcmp(one->name, pool->name) == 0))
+            return one;
+    }
+    for (size_t i = 0; i < set->count; i++) {
+        struct listener *one = &set->at[i];
+        if (!one->inherited && strcmp(one->name, pool->listen) == 0 &&
+            socket_is_there(&one->socket, one->name))
+            return one;
+    }
+    return NULL;
+}
+
+static int open_pool(struct listen_set *set, const struct pool_spec *pool, int *fd) {
+    struct listener *known = find(set, pool);
+    struct socket opened;
+    int code;
+
+    if (known) {
+        *fd = known->socket.fd;
+        return 0;
+    }
+    if (!pool->listen[0])
+        return 0;
+    if ((code = socket_open(pool, &opened)) != 0)
+        return code;
+    MUST(listen_add(set, &opened, false, pool->listen));
+    *fd = opened.fd;
+    return 0;
+}
+
+static bool is_in(int fd, const int fds[POOL_MAX]) {
+    for (size_t i = 0; fds && i < POOL_MAX; i++)
+        if (fds[i] == fd)
+            return true;
+    return false;
+}
+
+/* Fills fds; stops at the first trouble unless each is to be tried. */
+static int open_all(struct listen_set *set, const struct pool_plan *plan, bool each,
+                    int fds[POOL_MAX]) {
+    size_t count = set->single && plan->count > 1 ? 1 : plan->count;
+    bool any = false;
+
+    for (size_t i = 0; i < POOL_MAX; i++)
+        fds[i] = -1;
+    for (size_t i = 0; i < count; i++) {
+        int fd = -1;
+        int code = open_pool(set, &plan->pools[i], &fd);
+        if (code != 0 && !each)
+            return code;
+        if (fd >= 0 && is_in(fd, fds)) {
+            log_error("two pools share an address", F_STR("pool", plan->pools[i].name),
+                      F_STR("listen", plan->pools[i].listen),
+                      F_STR("cure", "give each pool an address of its own"));
+            return EX_CONFIG;
+        }
+        fds[i] = fd;
+        any |= fd >= 0;
+    }
+    if (any)
+        return 0;
+    log_error("no pool has a socket", F_STR("cure", "set listen in a [pool.NAME] section"));
+    return EX_CONFIG;
+}
+
+int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
+    size_t before = set->count;
+    int code = open_all(set, plan, false, fds);
+
+    while (code != 0 && set->count > before)
+        drop(set, set->count - 1);
+    return code;
+}
+
+int listen_open_each(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
+    return open_all(set, plan, true, fds);
+}
+
+void listen_apply(struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX]) {
+    for (size_t i = 0; i < plan->count; i++)
+        for (size_t j = 0; fds[i] >= 0 && j < set->count; j++)
+            if (set->at[j].socket.fd == fds[i] && !set->at[j].inherited)
+                socket_apply(&set->at[j].socket, &plan->pools[i]);
+}
+
+void listen_keep(struct listen_set *set, const int fds[POOL_MAX]) {
+    for (size_t i = set->count; i-- > 0;)
+        if (!set->at[i].inherited && !is_in(set->at[i].socket.fd, fds))
+            drop(set, i);
+}
+
+void listen_close(struct listen_set *set) {
+    while (set->count > 0)
+        drop(set, set->count - 1);
+}
+
+void listen_survive_exec(const struct listen_set *set, bool survive) {
+    for (size_t i = 0; i < set->count; i++)
+        set_cloexec(set->at[i].socket.fd, !survive);
+}
+
+void listen_only(const struct listen_set *set, int fd) {
+    for (size_t i = 0; i < set->count; i++)
+        if (set->at[i].socket.fd != fd)
+            close(set->at[i].socket.fd);
+}

@@ -1,0 +1,56 @@
+/*
+ * listen: the set of all listening sockets: those opened for the plan, those inherited from a
+ * supervisor, those taken over from the program before.
+ *
+ * Inherited are, in this order: descriptor 0 when it listens (spawn-fcgi, mod_fcgid: the first pool
+ * serves it and all others are off), or systemd's LISTEN_FDS.  An inherited socket belongs to the
+ * supervisor: it is never unlinked, and its mode and backlog are left alone.
+ */
+#ifndef POOL_LISTEN_H
+#define POOL_LISTEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "pool/pool.h"
+#include "pool/socket.h"
+
+/* The old plan's, the new plan's, and inherited ones that no pool of the present plan wants. */
+#define LISTEN_MAX (3 * POOL_MAX)
+
+struct listener {
+    struct socket socket;
+    bool inherited;
+    char *name; /* opened: the address; inherited: the pool's name */
+};
+
+struct listen_set {
+    struct listener at[LISTEN_MAX];
+    size_t count;
+    bool single; /* descriptor 0 was given: the first pool only */
+};
+
+/* Takes what a supervisor has passed and removes its variables from the environment; plan says
+ * which pools there are.  Returns 0 or a sysexits code, logged. */
+int listen_inherit(struct listen_set *set, const struct pool_plan *plan);
+/* A descriptor for each pool of the plan in fds, -1 where the pool is off.  What is not in the set
+ * is opened.  Returns 0, or a sysexits code after an error was logged and what was opened is closed
+ * again; EX_CONFIG also when every pool is off. */
+int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
+/* The same where there is no way back: a pool whose socket cannot be opened is off. */
+int listen_open_each(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
+/* Backlog, mode and owner as plan says. */
+void listen_apply(struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX]);
+/* Closes and unlinks whatever is neither in fds (NULL: nothing is) nor inherited. */
+void listen_keep(struct listen_set *set, const int fds[POOL_MAX]);
+/* Closes everything; what is ours is unlinked. */
+void listen_close(struct listen_set *set);
+/* Adds what the program before had; name is copied.  Returns false when the set is full. */
+bool listen_add(struct listen_set *set, const struct socket *socket, bool inherited,
+                const char *name);
+/* Whether the descriptors outlive an execve. */
+void listen_survive_exec(const struct listen_set *set, bool survive);
+/* Worker: closes all but fd, and leaves the files alone. */
+void listen_only(const struct listen_set *set, int fd);
+
+#endif

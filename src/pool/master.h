@@ -1,0 +1,60 @@
+/*
+ * master: what its parts share (master.c the loop, reload.c SIGHUP, upgrade.c SIGUSR2).
+ */
+#ifndef POOL_MASTER_H
+#define POOL_MASTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pool/children.h"
+#include "pool/listen.h"
+#include "pool/pool.h"
+#include "pool/program.h"
+
+struct master {
+    const struct pool_ops *ops;
+    struct program program;
+    struct listen_set sockets;
+    struct channels channels;
+    char *pid_file;
+
+    struct generation *all;     /* every one that still has a worker or will have */
+    struct generation *present; /* the one that serves, or will when it is ready */
+    struct generation *coming;  /* a reload's, until it is ready */
+    uint32_t last_number;
+    bool taken_over; /* the first generation follows workers of the program before */
+
+    bool reload_wanted;
+    int64_t reload_until_ms;
+
+    bool upgrade_wanted;
+    bool upgrade_checked; /* the new program may be executed */
+    pid_t checker;        /* 0: none */
+    int64_t check_until_ms;
+
+    bool stopping;
+};
+
+/* master.c: a generation of this plan, at the head of the list, with sockets; each: go on without
+ * the pools whose socket cannot be opened.  Owns the plan on success.  NULL: code says why, logged.
+ */
+struct generation *generation_new(struct master *master, struct pool_plan *plan, bool each,
+                                  int *code);
+/* Everyone of this generation is ready: all others are told to finish; their sockets go. */
+void generation_takes_over(struct master *master, struct generation *generation);
+/* "web 4, login 2", for the log and the service manager. */
+const char *generation_text(const struct generation *generation);
+/* Ready again, or still. */
+void master_tells_ready(const struct master *master);
+
+/* reload.c: called in every turn of the loop. */
+void reload_go_on(struct master *master);
+/* upgrade.c: the same; and the checker's end (false: that process is another's). */
+void upgrade_go_on(struct master *master);
+bool upgrade_reap(struct master *master, pid_t pid, int status);
+/* Ends a check that is under way. */
+void upgrade_cancel(struct master *master);
+
+#endif

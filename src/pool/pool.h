@@ -1,0 +1,96 @@
+/*
+ * pool: keeps workers alive.  The master opens sockets, forks, watches, reloads and stops; it opens
+ * no store and never reads a byte that came from the network.
+ *
+ * main.c gives it three callbacks; the pool knows nothing else of what workers do.
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define POOL_MAX         8
+#define POOL_MAX_WORKERS 1024 /* of all pools together, two generations included */
+
+/* One pool of alike workers on a socket of its own.  Texts are borrowed from the plan's world. */
+struct pool_spec {
+    const char *name;
+    const char *listen; /* "/path", "ADDRESS:PORT", "[ADDRESS]:PORT"; empty: the pool is off */
+    unsigned workers;   /* at least 1 */
+    int backlog;
+    const char *owner, *group; /* of a Unix socket; empty: unchanged */
+    mode_t mode;
+};
+
+/* What the master is to keep running; one for each generation of the configuration. */
+struct pool_plan {
+    struct pool_spec pools[POOL_MAX];
+    size_t count;
+    const char *user, *group; /* what workers of a root master become; empty user: see conf */
+    const char *pid_file;     /* empty: none */
+    int64_t shutdown_ms;      /* how long a stopping worker may take; then it is killed */
+    void *world;              /* main.c's own */
+};
+
+/* What a worker is told when it starts. */
+struct worker {
+    const struct pool_plan *plan;
+    const struct pool_spec *pool;
+    unsigned slot;   /* of the board */
+    int listen_fd;   /* non-blocking, close-on-exec; shared with the pool's other workers */
+    int control_fd;  /* readable when there is something to be told: see worker_told */
+    const char *identity; /* "web/3", for the log */
+};
+
+struct pool_ops {
+    /* Master: reads the configuration anew and makes everything ready that can fail; NULL: refused,
+     * and the log says why.  Called for each reload; the first plan is given to pool_run. */
+    struct pool_plan *(*load)(void);
+    void (*unload)(struct pool_plan *plan);
+    /* Child: privileges are dropped already.  Calls worker_ready, serves until worker_told says to
+     * stop; what it returns is the exit code (0: as told). */
+    int (*work)(const struct worker *worker);
+};
+
+/*
+ * Runs until stopped; returns the exit code (0, or a sysexits code when nothing could be started).
+ * The plan is unloaded in any case.  Workers never return from here: they end with _exit.  argv is
+ * the program's own, for SIGUSR2.  The signals:
+ *   SIGHUP   load anew; start a new generation of workers, then retire the old; all or nothing
+ *   SIGUSR2  check the program file with -T, then execute it in place, keeping sockets and workers
+ *   SIGTERM, SIGINT  stop: workers finish what they have begun, at most shutdown_ms
+ *   SIGQUIT  stop at once
+ */
+int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv);
+
+/* What can be known of a plan without opening anything: worker counts, and as root the workers'
+ * user and group.  0, or EX_CONFIG after an error was logged.  For -T, so that SIGUSR2 finds it
+ * out while the old program still serves. */
+int pool_check(const struct pool_plan *plan);
+
+/* In a worker -------------------------------------------------------------------------------- */
+
+enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_QUIT };
+
+/* The latest order; call when control_fd is readable.  WORKER_DRAIN: accept nothing more, close
+ * listen_fd (after a master's death its successor needs the address), finish what has begun,
+ * return.  WORKER_QUIT: return now.  The master's death is WORKER_DRAIN. */
+enum worker_order worker_told(const struct worker *worker);
+/* This worker can serve now; the master waits for it before it retires another generation. */
+void worker_ready(const struct worker *worker);
+/* Counts on the board: how many requests were answered; busy_since is clock_mono_ms or 0. */
+void worker_served(const struct worker *worker, uint64_t requests);
+void worker_busy(const struct worker *worker, int64_t since_mono_ms);
+
+/* The shared board -------------------------------------------------------------------------- */
+
+/*
+ * Memory that is zeroed, shared by the master and every worker, and survives their generations
+ * (not SIGUSR2, after which it starts from zero).  Call before pool_run; never freed.
+ */
+void *pool_shared_memory(size_t size);
+
+#endif

@@ -1,0 +1,58 @@
+/* clang-format off */
+/*
+ * proto: everything that master and worker have agreed upon.
+ *
+ *   orders       signals, read by the worker from control_fd: SIGTERM drain, SIGQUIT quit
+ *                (workers ignore SIGHUP, SIGINT, SIGUSR1 and SIGUSR2, since Ctrl-C and a careless
+ *                "kill -HUP 0" reach the whole process group and only the master decides)
+ *   lifeline     a pipe whose write end only masters hold: its end says that the master is dead
+ *   poke         a pipe to the master: one byte from a worker says "look at the board"
+ *   board        shared memory, one slot for each worker; written by the worker, read by anyone
+ *   exit codes   below
+ */
+/* clang-format on */
+#ifndef POOL_PROTO_H
+#define POOL_PROTO_H
+
+#include <stdint.h>
+#include <sysexits.h>
+
+#include "pool/pool.h"
+
+/* What a worker exits with; anything else is what work() returned. */
+#define WORKER_EXIT_DONE       0
+#define WORKER_EXIT_SETUP      EX_OSERR  /* control descriptor or signals could not be set up */
+#define WORKER_EXIT_PRIVILEGES EX_NOPERM /* privileges could not be given up: served nothing */
+
+/* A slot of its own cache line, so that counting disturbs no neighbour. */
+struct board_slot {
+    _Alignas(64) _Atomic int32_t pid; /* 0: free */
+    _Atomic uint32_t generation;
+    _Atomic uint32_t pool; /* index in the plan */
+    _Atomic uint32_t ready;
+    _Atomic uint64_t requests;  /* answered since birth */
+    _Atomic int64_t busy_since; /* clock_mono_ms, 0: idle */
+};
+
+/* A worker that dies younger than this slows the next birth in its pool. */
+#define YOUNG_MS        1000
+#define BACK_OFF_MIN_MS 100
+#define BACK_OFF_MAX_MS 5000
+/* A new generation has this long to be ready, and may lose this many workers before it is. */
+#define READY_MS         30000
+#define READY_MAX_DEATHS 3
+/* How long SIGQUIT is waited for, and the check of a new program file. */
+#define QUIT_MS  1000
+#define CHECK_MS 10000
+
+/* Set by supervisors: socket activation and readiness, as systemd defines them. */
+#define ENV_LISTEN_PID     "LISTEN_PID"
+#define ENV_LISTEN_FDS     "LISTEN_FDS"
+#define ENV_LISTEN_FDNAMES "LISTEN_FDNAMES"
+#define ENV_NOTIFY_SOCKET  "NOTIFY_SOCKET"
+#define LISTEN_FDS_START   3
+/* From a master to the program that it executes in its place; see handover.h.  The name is none
+ * that the configuration reads. */
+#define ENV_HANDOVER "_GATEHOUSE_HANDOVER"
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * socket: one listening socket of our own, made so that it is never more open than configured and
+ * never taken from a process that still serves it.
+ */
+#ifndef POOL_SOCKET_H
+#define POOL_SOCKET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "pool/pool.h"
+
+/* A socket and, when it has a path, the file that was made for it. */
+struct socket {
+    int fd;
+    bool has_file;
+    dev_t device;
+    ino_t inode;
+};
+
+/*
+ * Binds and listens where pool says; non-blocking, close-on-exec.  A socket file that nobody serves
+ * any more is replaced.  Returns 0, or a sysexits code after an error was logged.
+ */
+int socket_open(const struct pool_spec *pool, struct socket *out);
+/* Whether the file at path is still the one made for this socket; true when it has none. */
+bool socket_is_there(const struct socket *opened, const char *path);
+/* Mode, owner, group and backlog anew, after the configuration changed; troubles are logged. */
+void socket_apply(const struct socket *opened, const struct pool_spec *pool);
+/* Closes it; the file goes too if it is still ours. */
+void socket_close(struct socket *opened, const char *path);
+
+#endif

@@ -1,0 +1,85 @@
+#include "serve.h"
+
+#include <string.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "fcgi/loop.h"
+
+struct serving {
+    const struct worker *worker;
+    struct api *api;
+};
+
+static enum loop_order order(void *context) {
+    const struct serving *serving = context;
+    switch (worker_told(serving->worker)) {
+    case WORKER_QUIT:
+        return LOOP_QUIT;
+    case WORKER_DRAIN:
+        return LOOP_DRAIN;
+    default:
+        return LOOP_GO_ON;
+    }
+}
+
+static void serve(void *context, struct fcgi_request **batch, size_t count) {
+    const struct serving *serving = context;
+    worker_busy(serving->worker, clock_mono_ms());
+    api_serve(serving->api, batch, count);
+    worker_busy(serving->worker, 0);
+    worker_served(serving->worker, count);
+}
+
+/* Idle connections cost little: as many as the system allows. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static const struct conf_pool *settings_of(const struct worker *worker) {
+    const struct conf *conf = ((struct generation *)worker->plan->world)->site->conf;
+    for (size_t i = 0; i < conf->pool_count; i++)
+        if (strcmp(conf->pools[i].name, worker->pool->name) == 0)
+            return &conf->pools[i];
+    DIE("a pool without settings");
+}
+
+static struct loop *make_loop(struct serving *serving, const struct conf *conf) {
+    const struct conf_pool *settings = settings_of(serving->worker);
+    struct loop_options options = {.listen_fd = serving->worker->listen_fd,
+                                   .control_fd = serving->worker->control_fd,
+                                   .batch = (size_t)settings->batch,
+                                   .max_body = (size_t)conf->server_max_body,
+                                   .request_timeout_ms = conf->server_request_timeout,
+                                   .idle_timeout_ms = settings->idle_timeout,
+                                   .context = serving,
+                                   .order = order,
+                                   .serve = serve};
+    return loop_new(&options);
+}
+
+/* A store that is away now is asked again when a request needs it: no reason not to start. */
+int serve_work(const struct worker *worker) {
+    struct generation *generation = worker->plan->world;
+    struct realm realm;
+    raise_descriptor_limit();
+    realm_open(&realm, generation->site, generation->gates);
+    cache_connect(realm.cache);
+    db_connect(realm.db);
+    size_t batch = (size_t)settings_of(worker)->batch;
+    struct serving serving = {.worker = worker, .api = api_new(&realm, batch)};
+    struct loop *loop = make_loop(&serving, generation->site->conf);
+    worker_ready(worker);
+    bool ok = loop_run(loop);
+    loop_free(&loop);
+    api_free(&serving.api);
+    realm_close(&realm);
+    return ok ? 0 : EX_OSERR;
+}

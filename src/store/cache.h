@@ -1,0 +1,98 @@
+/*
+ * cache: one connection to Redis for the life of a worker.  The door to hiredis.
+ *
+ * Questions are collected with cache_ask and cache_ask_script and asked together by cache_flush:
+ * one write, one read, however many there are.  A connection that failed is thrown away, never
+ * mended (a reply that comes late would be taken for the next question's), and made anew when it is
+ * needed.  Every script leaves the same state when it is run twice, so a question whose connection
+ * broke before its answer is asked once more; one that timed out is not.
+ */
+#ifndef STORE_CACHE_H
+#define STORE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/answer.h"
+#include "base/arena.h"
+#include "base/conf.h"
+#include "store/gate.h"
+
+struct cache;
+
+/* The scripts of src/store/lua; a row in cache.c for each. */
+enum cache_script {
+    SCRIPT_SESSION_OPEN,
+    SCRIPT_SESSION_TOUCH,
+    SCRIPT_SESSION_REFRESH,
+    SCRIPT_SESSION_END,
+    SCRIPT_SESSIONS_END,
+    SCRIPT_SESSIONS_LIST,
+    SCRIPT_SESSIONS_RENAME,
+    SCRIPT_LIMIT,
+    SCRIPT_COUNT
+};
+
+/* What Redis answered.  Lives until the next cache_flush: take what is needed. */
+enum reply_kind { REPLY_NIL, REPLY_TEXT, REPLY_INT, REPLY_LIST, REPLY_ERROR };
+struct reply {
+    enum reply_kind kind;
+    int64_t number;         /* REPLY_INT; for a text that is a decimal number, see reply_int */
+    const char *text;       /* REPLY_TEXT and REPLY_ERROR, with a NUL behind */
+    size_t len;             /* of text */
+    struct reply **members; /* REPLY_LIST */
+    size_t count;           /* of members */
+};
+
+#define CACHE_MAX_ARGS 24
+
+/* One question.  Texts given to it are borrowed until it is answered. */
+struct ask {
+    const struct reply *reply; /* NULL: could not be asked, or Redis answered an error */
+    struct ask *next;
+    int script; /* -1: a plain command */
+    int key_count;
+    int argc;
+    const char *argv[CACHE_MAX_ARGS];
+    size_t lens[CACHE_MAX_ARGS];
+};
+
+/*
+ * gate is shared by the workers; password (NULL: none) is borrowed for the cache's life, and so is
+ * conf.  Opens nothing yet.  Free with cache_free (closes the connection, clears the pointer).
+ */
+struct cache *cache_new(const struct conf *conf, const char *password, struct gate *gate);
+void cache_free(struct cache **cache);
+
+/* Connects if need be: ANSWER_YES, or ANSWER_UNKNOWN in every case in which Redis cannot be asked
+ * (address, login, loading, no answer); cache_why says which. */
+enum answer cache_connect(struct cache *cache);
+/* Why the last connect or flush did not succeed; a sentence, never NULL. */
+const char *cache_why(const struct cache *cache);
+
+/* Begins a question; it is asked by the next cache_flush.  The ask lives in arena. */
+struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *command);
+struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script);
+/* Its keys, before its arguments: the configured prefix, kind ("session:") and id are joined. */
+void ask_key(struct cache *cache, struct arena *arena, struct ask *ask, const char *kind,
+             const char *id);
+void ask_text(struct ask *ask, const char *text);
+void ask_int(struct arena *arena, struct ask *ask, int64_t number);
+/* The prefix of every key, for scripts that make keys from what they find. */
+void ask_prefix(struct cache *cache, struct ask *ask);
+
+/* Asks all that was begun; afterwards each ask has its reply, or NULL.  Nothing begun: nothing is
+ * done.  The replies of the flush before are gone. */
+void cache_flush(struct cache *cache);
+/* Forgets what was begun but not asked. */
+void cache_forget(struct cache *cache);
+
+/* A number: an integer reply, or a text that is one; fallback otherwise. */
+int64_t reply_int(const struct reply *reply, int64_t fallback);
+/* The i-th member of a list, NULL when there is none. */
+const struct reply *reply_at(const struct reply *reply, size_t i);
+/* Its text; NULL when it is none. */
+const char *reply_text(const struct reply *reply);
+
+#endif

@@ -1,0 +1,377 @@
+#include "store/db.h"
+
+#include <errmsg.h>
+#include <mysql.h>
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/url.h"
+
+struct db {
+    const struct conf *conf;
+    const char *password;
+    struct conf_mariadb_address address;
+    struct gate *gate;
+    MYSQL *mysql; /* NULL: not connected */
+    MYSQL_STMT *statements[STMT_COUNT];
+    bool down;
+    char why[512];
+};
+
+struct db *db_new(const struct conf *conf, const char *password, struct gate *gate) {
+    struct db *db = calloc(1, sizeof *db);
+    MUST(db != NULL);
+    db->conf = conf;
+    db->gate = gate;
+    MUST(conf_mariadb_address(conf->mariadb_url, &db->address));
+    db->password = password != NULL ? password : db->address.password;
+    snprintf(db->why, sizeof db->why, "not asked yet");
+    return db;
+}
+
+static void disconnect(struct db *db) {
+    for (size_t i = 0; i < STMT_COUNT; i++) {
+        if (db->statements[i] != NULL)
+            mysql_stmt_close(db->statements[i]);
+        db->statements[i] = NULL;
+    }
+    if (db->mysql != NULL)
+        mysql_close(db->mysql);
+    db->mysql = NULL;
+}
+
+void db_free(struct db **db) {
+    if (db == NULL || *db == NULL)
+        return;
+    disconnect(*db);
+    free(*db);
+    *db = NULL;
+}
+
+const char *db_why(const struct db *db) {
+    return db->why;
+}
+
+static void set_options(struct db *db) {
+    unsigned seconds = (unsigned)((db->conf->mariadb_timeout + 999) / 1000), off = 0;
+    char init[256];
+    /* The server ends what we no longer wait for, and what waits for a lock. */
+    snprintf(init, sizeof init,
+             "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
+             "collation_connection = 'utf8mb4_nopad_bin', max_statement_time = %u, "
+             "innodb_lock_wait_timeout = %u",
+             seconds, seconds);
+    mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+    /* On by default, and lets a rogue server read our files. */
+    mysql_options(db->mysql, MYSQL_OPT_LOCAL_INFILE, &off);
+    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options(db->mysql, MYSQL_INIT_COMMAND, init);
+}
+
+static void note(struct db *db, const char *why) {
+    snprintf(db->why, sizeof db->why, "%s", why);
+}
+
+static void log_down(struct db *db) {
+    if (!db->down)
+        log_error("MariaDB cannot be asked; requests that need it are answered 503 until it can",
+                  F_STR("reason", db->why));
+    db->down = true;
+}
+
+/* CLIENT_FOUND_ROWS: matched rows are counted, not changed ones, so that writing the same value
+ * again is no "nobody there". */
+static bool open_connection(struct db *db) {
+    db->mysql = mysql_init(NULL);
+    MUST(db->mysql != NULL);
+    set_options(db);
+    const char *socket = db->conf->mariadb_socket;
+    const char *password = db->password[0] != '\0' ? db->password : NULL;
+    bool local = socket[0] != '\0';
+    if (mysql_real_connect(db->mysql, local ? "localhost" : db->address.host, db->address.user,
+                           password, db->address.database, (unsigned)db->address.port,
+                           local ? socket : NULL, CLIENT_FOUND_ROWS) != NULL)
+        return true;
+    note(db, mysql_error(db->mysql));
+    disconnect(db);
+    return false;
+}
+
+static bool ensure(struct db *db) {
+    if (db->mysql != NULL)
+        return true;
+    if (!gate_may_try(db->gate, db->conf->mariadb_timeout)) {
+        note(db, "MariaDB did not answer a moment ago");
+        return false;
+    }
+    if (!open_connection(db)) {
+        gate_failed(db->gate);
+        log_down(db);
+        return false;
+    }
+    gate_opened(db->gate);
+    if (db->down)
+        log_info("MariaDB answers again");
+    db->down = false;
+    return true;
+}
+
+enum answer db_connect(struct db *db) {
+    return ensure(db) ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+/* The statement of this connection; NULL: error says why (0: out of memory). */
+static MYSQL_STMT *prepared(struct db *db, enum statement which, unsigned *error) {
+    if (db->statements[which] != NULL)
+        return db->statements[which];
+    MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
+    MUST(stmt != NULL);
+    /* Lengths are known before the columns are fetched, so that nothing is cut. */
+    my_bool yes = 1;
+    mysql_stmt_attr_set(stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
+    const char *text = sql_statements[which].text;
+    if (mysql_stmt_prepare(stmt, text, strlen(text)) != 0) {
+        *error = mysql_stmt_errno(stmt);
+        note(db, mysql_stmt_error(stmt));
+        mysql_stmt_close(stmt);
+        return NULL;
+    }
+    db->statements[which] = stmt;
+    return stmt;
+}
+
+static void bind_params(MYSQL_STMT *stmt, MYSQL_BIND *binds, const struct db_value *params,
+                        size_t count) {
+    MUST(count <= DB_MAX_PARAMS && mysql_stmt_param_count(stmt) == count);
+    memset(binds, 0, count * sizeof *binds);
+    for (size_t i = 0; i < count; i++) {
+        switch (params[i].kind) {
+        case DB_NULL:
+            binds[i].buffer_type = MYSQL_TYPE_NULL;
+            break;
+        case DB_INT:
+            binds[i].buffer_type = MYSQL_TYPE_LONGLONG;
+            binds[i].buffer = (void *)(uintptr_t)&params[i].number;
+            break;
+        case DB_TEXT:
+            binds[i].buffer_type = MYSQL_TYPE_STRING;
+            binds[i].buffer = (void *)(uintptr_t)params[i].text;
+            binds[i].buffer_length = params[i].len;
+            break;
+        }
+    }
+    mysql_stmt_bind_param(stmt, binds);
+}
+
+static bool is_integer(enum enum_field_types type) {
+    return type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_INT24 ||
+           type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_TINY;
+}
+
+struct columns {
+    unsigned count;
+    MYSQL_BIND binds[DB_MAX_COLUMNS];
+    my_bool null[DB_MAX_COLUMNS];
+    unsigned long len[DB_MAX_COLUMNS];
+    long long numbers[DB_MAX_COLUMNS];
+};
+
+static void bind_columns(MYSQL_STMT *stmt, struct arena *arena, struct columns *columns) {
+    memset(columns, 0, sizeof *columns);
+    columns->count = mysql_stmt_field_count(stmt);
+    MUST(columns->count <= DB_MAX_COLUMNS);
+    MYSQL_RES *meta = mysql_stmt_result_metadata(stmt);
+    MUST(meta != NULL);
+    for (unsigned i = 0; i < columns->count; i++) {
+        const MYSQL_FIELD *field = mysql_fetch_field_direct(meta, i);
+        MYSQL_BIND *bind = &columns->binds[i];
+        bind->is_null = &columns->null[i];
+        bind->length = &columns->len[i];
+        if (is_integer(field->type)) {
+            bind->buffer_type = MYSQL_TYPE_LONGLONG;
+            bind->buffer = &columns->numbers[i];
+        } else {
+            bind->buffer_type = MYSQL_TYPE_STRING;
+            bind->buffer_length = field->max_length + 1;
+            bind->buffer = arena_alloc(arena, field->max_length + 1);
+        }
+    }
+    mysql_free_result(meta);
+    mysql_stmt_bind_result(stmt, columns->binds);
+}
+
+static void take_row(const struct columns *columns, struct arena *arena, struct db_row *row) {
+    for (unsigned i = 0; i < columns->count; i++) {
+        struct db_value *value = &row->columns[i];
+        if (columns->null[i]) {
+            value->kind = DB_NULL;
+        } else if (columns->binds[i].buffer_type == MYSQL_TYPE_LONGLONG) {
+            value->kind = DB_INT;
+            value->number = columns->numbers[i];
+        } else {
+            value->kind = DB_TEXT;
+            value->len = columns->len[i];
+            value->text = arena_dup(arena, columns->binds[i].buffer, value->len);
+        }
+    }
+}
+
+/* false: the connection broke while the rows came. */
+static bool take_rows(MYSQL_STMT *stmt, struct arena *arena, struct db_result *result) {
+    if (mysql_stmt_store_result(stmt) != 0)
+        return false;
+    struct columns columns;
+    bind_columns(stmt, arena, &columns);
+    size_t rows = (size_t)mysql_stmt_num_rows(stmt);
+    result->rows = arena_zalloc(arena, rows * sizeof *result->rows + 1);
+    int rc = 0;
+    while (result->row_count < rows && (rc = mysql_stmt_fetch(stmt)) == 0)
+        take_row(&columns, arena, &result->rows[result->row_count++]);
+    mysql_stmt_free_result(stmt);
+    /* MYSQL_DATA_TRUNCATED cannot be: the buffers are as long as the longest value. */
+    return rc == 0 && result->row_count == rows;
+}
+
+/* "Duplicate entry 'x' for key 'users_email'": the key's name, without a table before it. */
+static void name_duplicate_key(const char *message, struct db_result *result) {
+    const char *at = strstr(message, "for key '");
+    if (at == NULL)
+        return;
+    at += strlen("for key '");
+    const char *end = strchr(at, '\''), *dot;
+    size_t len = end != NULL ? (size_t)(end - at) : strlen(at);
+    if ((dot = memchr(at, '.', len)) != NULL) {
+        len -= (size_t)(dot + 1 - at);
+        at = dot + 1;
+    }
+    snprintf(result->duplicate_key, sizeof result->duplicate_key, "%.*s", (int)len, at);
+}
+
+static unsigned execute(struct db *db, struct arena *arena, enum statement which,
+                        const struct db_value *params, size_t count, struct db_result *result) {
+    unsigned error = CR_UNKNOWN_ERROR;
+    MYSQL_STMT *stmt = prepared(db, which, &error);
+    if (stmt == NULL)
+        return error;
+    MYSQL_BIND binds[DB_MAX_PARAMS];
+    bind_params(stmt, binds, params, count);
+    if (mysql_stmt_execute(stmt) != 0 ||
+        (mysql_stmt_field_count(stmt) > 0 && !take_rows(stmt, arena, result))) {
+        error = mysql_stmt_errno(stmt);
+        note(db, mysql_stmt_error(stmt));
+        if (error == ER_DUP_ENTRY)
+            name_duplicate_key(db->why, result);
+        return error != 0 ? error : CR_UNKNOWN_ERROR;
+    }
+    result->matched = (int64_t)mysql_stmt_affected_rows(stmt);
+    result->insert_id = (int64_t)mysql_stmt_insert_id(stmt);
+    return 0;
+}
+
+/* The server answered, and the connection can be used on. */
+static bool connection_is_sound(unsigned error) {
+    return error == ER_DUP_ENTRY || error == ER_LOCK_WAIT_TIMEOUT || error == ER_LOCK_DEADLOCK ||
+           error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR ||
+           error == ER_TABLEACCESS_DENIED_ERROR || error == ER_DATA_TOO_LONG;
+}
+
+/* CR_SERVER_GONE_ERROR is reported before the statement was sent; CR_SERVER_LOST after, when the
+ * server may have run it; and both of a connection that the server closed while it was idle. */
+static bool may_repeat(unsigned error, enum statement which) {
+    return error == CR_SERVER_GONE_ERROR || error == ER_LOCK_DEADLOCK ||
+           (error == CR_SERVER_LOST && sql_statements[which].reads);
+}
+
+enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
+                   const struct db_value *params, size_t param_count, struct db_result *result) {
+    struct db_result unused;
+    if (result == NULL)
+        result = &unused;
+    unsigned error = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        memset(result, 0, sizeof *result);
+        if (!ensure(db))
+            return ANSWER_UNKNOWN;
+        int64_t started = clock_mono_ms();
+        error = execute(db, arena, statement, params, param_count, result);
+        if (error == 0)
+            return ANSWER_YES;
+        if (error == ER_DUP_ENTRY)
+            return ANSWER_NO;
+        if (!connection_is_sound(error))
+            disconnect(db);
+        bool late = clock_mono_ms() - started >= db->conf->mariadb_timeout - 50;
+        if (late && db->mysql == NULL)
+            gate_failed(db->gate);
+        if (late || !may_repeat(error, statement))
+            break;
+    }
+    if (db->mysql == NULL)
+        log_down(db);
+    else
+        log_error("MariaDB refused a statement; the request is answered 503",
+                  F_STR("error", db->why), F_INT("code", error),
+                  F_STR("hint", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
+                                    ? "run gatehousectl db migrate"
+                                    : ""));
+    return ANSWER_UNKNOWN;
+}
+
+enum answer db_prepare_all(struct db *db) {
+    if (!ensure(db))
+        return ANSWER_UNKNOWN;
+    for (int i = 0; i < STMT_COUNT; i++) {
+        unsigned error = 0;
+        if (prepared(db, (enum statement)i, &error) == NULL)
+            return ANSWER_UNKNOWN;
+    }
+    return ANSWER_YES;
+}
+
+/* Ends a statement at a semicolon that ends a line; steps are written so. */
+static const char *statement_end(const char *text) {
+    for (const char *at = text; *at != '\0'; at++)
+        if (*at == ';' && (at[1] == '\n' || at[1] == '\0'))
+            return at;
+    return NULL;
+}
+
+enum answer db_execute_script(struct db *db, const char *text) {
+    const char *end;
+    if (!ensure(db))
+        return ANSWER_UNKNOWN;
+    for (; (end = statement_end(text)) != NULL; text = end + 1) {
+        if (mysql_real_query(db->mysql, text, (unsigned long)(end - text)) != 0) {
+            note(db, mysql_error(db->mysql));
+            return ANSWER_UNKNOWN;
+        }
+        MYSQL_RES *rows = mysql_store_result(db->mysql);
+        if (rows != NULL)
+            mysql_free_result(rows);
+    }
+    return ANSWER_YES;
+}
+
+enum answer db_query_value(struct db *db, struct arena *arena, const char *query,
+                           const char **value) {
+    *value = NULL;
+    if (!ensure(db))
+        return ANSWER_UNKNOWN;
+    MYSQL_RES *rows = NULL;
+    if (mysql_real_query(db->mysql, query, strlen(query)) != 0 ||
+        (rows = mysql_store_result(db->mysql)) == NULL) {
+        note(db, mysql_error(db->mysql));
+        return ANSWER_UNKNOWN;
+    }
+    MYSQL_ROW row = mysql_fetch_row(rows);
+    if (row != NULL && row[0] != NULL)
+        *value = arena_str(arena, row[0]);
+    mysql_free_result(rows);
+    return ANSWER_YES;
+}

@@ -1,0 +1,77 @@
+/*
+ * db: one connection to MariaDB for the life of a worker.  The door to libmariadb.
+ *
+ * Statements are prepared on first use, and anew after each reconnect.  Integers and texts are bound
+ * as what they are, so that a number is never compared with a text.  A connection that broke before
+ * the statement can have reached the server is made anew and the statement sent again; where the
+ * server may have done it already, only what reads is repeated: the rest is "cannot tell".
+ */
+#ifndef STORE_DB_H
+#define STORE_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/answer.h"
+#include "base/arena.h"
+#include "base/conf.h"
+#include "store/gate.h"
+#include "store/sql.h"
+
+struct db;
+
+struct db_value {
+    enum { DB_NULL, DB_INT, DB_TEXT } kind;
+    int64_t number;
+    const char *text; /* with a NUL behind */
+    size_t len;
+};
+
+#define DB_TEXT_OR_NULL(value)                                                                     \
+    ((struct db_value){.kind = (value) != NULL ? DB_TEXT : DB_NULL,                                \
+                       .text = (value),                                                            \
+                       .len = (value) != NULL ? strlen(value) : 0})
+#define DB_NUMBER(value) ((struct db_value){.kind = DB_INT, .number = (value)})
+
+#define DB_MAX_COLUMNS 12
+#define DB_MAX_PARAMS  8
+
+struct db_row {
+    struct db_value columns[DB_MAX_COLUMNS];
+};
+
+struct db_result {
+    struct db_row *rows; /* in the arena */
+    size_t row_count;
+    int64_t matched;       /* rows that a change matched, whether or not it changed them */
+    int64_t insert_id;     /* of an AUTO_INCREMENT */
+    char duplicate_key[64]; /* with ANSWER_NO: the name of the unique key */
+};
+
+/* gate is shared by the workers; conf and password (NULL: none) are borrowed for the db's life.
+ * Opens nothing yet. */
+struct db *db_new(const struct conf *conf, const char *password, struct gate *gate);
+void db_free(struct db **db);
+
+/* ANSWER_YES or ANSWER_UNKNOWN; db_why says why. */
+enum answer db_connect(struct db *db);
+/* Why the last call did not succeed; a sentence, never NULL. */
+const char *db_why(const struct db *db);
+
+/*
+ * Runs a statement.  ANSWER_YES: done, result is filled.  ANSWER_NO: a unique key is taken already,
+ * result->duplicate_key says which.  ANSWER_UNKNOWN: MariaDB could not be asked, or refused; a
+ * change may or may not have been made.  result may be NULL.
+ */
+enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
+                   const struct db_value *params, size_t param_count, struct db_result *result);
+/* Prepares every statement: whether the schema is the one the program was made for. */
+enum answer db_prepare_all(struct db *db);
+
+/* Migrations: one text of several statements; and one value of a query, in the arena (NULL: none or
+ * null).  Only for the command line: nothing that is bound. */
+enum answer db_execute_script(struct db *db, const char *text);
+enum answer db_query_value(struct db *db, struct arena *arena, const char *query, const char **value);
+
+#endif

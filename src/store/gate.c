@@ -1,0 +1,24 @@
+#include "store/gate.h"
+
+#include "base/clock.h"
+
+/* How long nobody tries after a failure; a store that is back is noticed within this and a try. */
+#define SHUT_MS 200
+
+bool gate_may_try(struct gate *gate, int64_t try_ms) {
+    int64_t until = atomic_load(&gate->shut_until);
+    if (until == 0)
+        return true;
+    int64_t now = clock_mono_ms();
+    if (now < until)
+        return false;
+    return atomic_compare_exchange_strong(&gate->shut_until, &until, now + try_ms);
+}
+
+void gate_opened(struct gate *gate) {
+    atomic_store(&gate->shut_until, 0);
+}
+
+void gate_failed(struct gate *gate) {
+    atomic_store(&gate->shut_until, clock_mono_ms() + SHUT_MS);
+}

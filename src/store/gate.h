@@ -1,0 +1,27 @@
+/*
+ * gate: what workers tell each other about a store that does not answer.
+ *
+ * A connection that must be made anew asks the gate first.  After a failure the gate stays shut for
+ * a moment, then lets one worker try while the others go on refusing at once: a store that hangs
+ * holds up one worker at a time, not all of them, and a request is not kept waiting behind tries.
+ * The struct lives in memory that the workers share.
+ */
+#ifndef STORE_GATE_H
+#define STORE_GATE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct gate {
+    _Atomic int64_t shut_until; /* clock_mono_ms; 0: open */
+};
+
+/* Whether the caller may try now.  When the gate was shut, it stays shut for the others while the
+ * caller tries, for at most try_ms. */
+bool gate_may_try(struct gate *gate, int64_t try_ms);
+/* How the try went. */
+void gate_opened(struct gate *gate);
+void gate_failed(struct gate *gate);
+
+#endif

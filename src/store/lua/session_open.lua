@@ -1,0 +1,18 @@
+-- A login: the session record, its refresh record, and the user's index, at once.
+-- KEYS  session:<sid>  refresh:<sid>  user_sessions:<uid>
+-- ARGV  sid uid who client idle max ttl family current version          (times in milliseconds)
+-- Run again with the same arguments it leaves the same records, so a lost answer may be retried.
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local max = tonumber(ARGV[6])
+local last = now + max
+redis.call('HSET', KEYS[1], 'uid', ARGV[2], 'who', ARGV[3], 'version', ARGV[10], 'client', ARGV[4],
+  'created', now, 'last', now, 'end', last)
+redis.call('PEXPIRE', KEYS[1], math.min(tonumber(ARGV[5]), max))
+redis.call('HSET', KEYS[2], 'uid', ARGV[2], 'who', ARGV[3], 'version', ARGV[10], 'client', ARGV[4],
+  'created', now, 'last', now, 'end', last, 'family', ARGV[8], 'current', ARGV[9])
+redis.call('PEXPIRE', KEYS[2], math.min(tonumber(ARGV[7]), max))
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
+redis.call('ZADD', KEYS[3], last, ARGV[1])
+redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[3]), max))
+return 'OK'

@@ -1,0 +1,15 @@
+-- Ends every session of a user, but for one that may be kept.
+-- KEYS  user_sessions:<uid>  [blacklist:<jti>]
+-- ARGV  prefix except ttl
+-- Returns how many were ended.
+if KEYS[2] then redis.call('SET', KEYS[2], '1', 'PX', ARGV[3]) end
+local ended = 0
+for _, sid in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
+  if sid ~= ARGV[2] then
+    if redis.call('DEL', ARGV[1] .. 'session:' .. sid, ARGV[1] .. 'refresh:' .. sid) > 0 then
+      ended = ended + 1
+    end
+    redis.call('ZREM', KEYS[1], sid)
+  end
+end
+return ended

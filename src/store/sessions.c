@@ -1,0 +1,272 @@
+#include "store/sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+
+/*
+ * "who" and "client" are texts of fields separated by tabs: one look-up brings them, operators can
+ * read them, and Redis keeps one short value instead of many.  No field can hold a tab: names are
+ * checked when they are given, and the user agent is cleaned here.
+ */
+#define WHO_FIELDS    5
+#define CLIENT_FIELDS 3
+
+static char *join(struct arena *arena, const char *const *fields, size_t count) {
+    size_t len = count;
+    for (size_t i = 0; i < count; i++)
+        len += fields[i] != NULL ? strlen(fields[i]) : 0;
+    char *text = arena_alloc(arena, len), *at = text;
+    for (size_t i = 0; i < count; i++) {
+        for (const char *from = fields[i] != NULL ? fields[i] : ""; *from != '\0'; from++)
+            *at++ = *from == '\t' ? ' ' : *from;
+        *at++ = i + 1 < count ? '\t' : '\0';
+    }
+    return text;
+}
+
+/* false: not that many fields.  Empty fields become NULL. */
+static bool split(char *text, const char **fields, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (text == NULL)
+            return false;
+        char *tab = strchr(text, '\t');
+        if (tab != NULL)
+            *tab++ = '\0';
+        fields[i] = *text != '\0' ? text : NULL;
+        text = tab;
+    }
+    return text == NULL;
+}
+
+static const char *pack_who(struct arena *arena, const struct session_who *who) {
+    const char *fields[WHO_FIELDS] = {who->user_id, who->email, who->username, who->display_name,
+                                      who->roles};
+    return join(arena, fields, WHO_FIELDS);
+}
+
+static bool unpack_who(struct arena *arena, const char *text, struct session_who *who) {
+    const char *fields[WHO_FIELDS];
+    if (text == NULL || !split(arena_str(arena, text), fields, WHO_FIELDS) || fields[0] == NULL ||
+        fields[1] == NULL)
+        return false;
+    *who = (struct session_who){.user_id = fields[0],
+                                .email = fields[1],
+                                .username = fields[2],
+                                .display_name = fields[3],
+                                .roles = fields[4] != NULL ? fields[4] : ""};
+    return true;
+}
+
+static const char *pack_client(struct arena *arena, const struct session_client *client) {
+    const char *fields[CLIENT_FIELDS] = {client->ip, client->user_agent, client->device_info};
+    return join(arena, fields, CLIENT_FIELDS);
+}
+
+static bool unpack_client(struct arena *arena, const char *text, struct session_client *client) {
+    const char *fields[CLIENT_FIELDS];
+    if (text == NULL || !split(arena_str(arena, text), fields, CLIENT_FIELDS))
+        return false;
+    *client = (struct session_client){
+        .ip = fields[0], .user_agent = fields[1], .device_info = fields[2]};
+    return true;
+}
+
+struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const char *sid,
+                              const struct session_who *who, const struct session_client *client,
+                              const struct session_lives *lives, const char *family,
+                              const char *current) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_OPEN);
+    ask_key(cache, arena, ask, "session:", sid);
+    ask_key(cache, arena, ask, "refresh:", sid);
+    ask_key(cache, arena, ask, "user_sessions:", who->user_id);
+    ask_text(ask, sid);
+    ask_text(ask, who->user_id);
+    ask_text(ask, pack_who(arena, who));
+    ask_text(ask, pack_client(arena, client));
+    ask_int(arena, ask, lives->idle_ms);
+    ask_int(arena, ask, lives->max_ms);
+    ask_int(arena, ask, lives->refresh_ms);
+    ask_text(ask, family);
+    ask_text(ask, current);
+    ask_int(arena, ask, who->version);
+    return ask;
+}
+
+enum answer sessions_open_answer(const struct ask *ask) {
+    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                          const char *jti) {
+    struct session_lookup lookup = {0};
+    lookup.session = cache_ask(cache, arena, "HMGET");
+    ask_key(cache, arena, lookup.session, "session:", sid);
+    ask_text(lookup.session, "who");
+    ask_text(lookup.session, "last");
+    if (jti != NULL) {
+        lookup.blacklist = cache_ask(cache, arena, "EXISTS");
+        ask_key(cache, arena, lookup.blacklist, "blacklist:", jti);
+    }
+    return lookup;
+}
+
+enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
+                                          struct session_who *who, int64_t *last_ms) {
+    const struct reply *session = lookup->session->reply;
+    if (session == NULL || session->kind != REPLY_LIST || session->count != 2)
+        return SESSION_UNKNOWN;
+    if (lookup->blacklist != NULL) {
+        const struct reply *blacklisted = lookup->blacklist->reply;
+        if (blacklisted == NULL || blacklisted->kind != REPLY_INT)
+            return SESSION_UNKNOWN;
+        if (blacklisted->number != 0)
+            return SESSION_TOKEN_REVOKED;
+    }
+    if (reply_at(session, 0)->kind == REPLY_NIL)
+        return SESSION_GONE;
+    *last_ms = reply_int(reply_at(session, 1), 0);
+    return unpack_who(arena, reply_text(reply_at(session, 0)), who) ? SESSION_LIVES
+                                                                     : SESSION_UNKNOWN;
+}
+
+struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const char *sid,
+                               const struct session_lives *lives) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_TOUCH);
+    ask_key(cache, arena, ask, "session:", sid);
+    ask_key(cache, arena, ask, "refresh:", sid);
+    ask_int(arena, ask, lives->idle_ms);
+    return ask;
+}
+
+struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
+                                 const struct refresh_request *request,
+                                 const struct session_lives *lives) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_REFRESH);
+    ask_key(cache, arena, ask, "refresh:", request->sid);
+    ask_key(cache, arena, ask, "session:", request->sid);
+    ask_key(cache, arena, ask, "refresh_spent:",
+            arena_printf(arena, "%s:%s", request->sid, request->presented));
+    ask_text(ask, request->family);
+    ask_text(ask, request->presented);
+    ask_text(ask, request->next);
+    ask_text(ask, request->nonce);
+    ask_int(arena, ask, lives->refresh_ms);
+    ask_int(arena, ask, lives->idle_ms);
+    ask_int(arena, ask, lives->grace_ms);
+    ask_prefix(cache, ask);
+    ask_text(ask, request->sid);
+    return ask;
+}
+
+enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
+                                           struct refresh_result *result) {
+    const char *outcome = reply_text(reply_at(ask->reply, 0));
+    memset(result, 0, sizeof *result);
+    if (outcome == NULL)
+        return REFRESH_UNKNOWN;
+    if (strcmp(outcome, "unknown") == 0)
+        return REFRESH_UNKNOWN_TOKEN;
+    if (strcmp(outcome, "reused") == 0) {
+        result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 1)));
+        return REFRESH_REUSED;
+    }
+    result->nonce = arena_str(arena, reply_text(reply_at(ask->reply, 1)));
+    result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 2)));
+    result->left_ms = reply_int(reply_at(ask->reply, 4), 0);
+    bool whole = result->nonce != NULL && result->user_id != NULL && result->left_ms > 0 &&
+                 unpack_who(arena, reply_text(reply_at(ask->reply, 3)), &result->who);
+    return whole ? REFRESH_ROTATED : REFRESH_UNKNOWN;
+}
+
+struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
+                             const char *user_id, struct token_end token) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_END);
+    bool blacklist = token.jti != NULL && token.left_ms > 0;
+    ask_key(cache, arena, ask, "session:", sid);
+    ask_key(cache, arena, ask, "refresh:", sid);
+    if (blacklist)
+        ask_key(cache, arena, ask, "blacklist:", token.jti);
+    ask_text(ask, sid);
+    ask_prefix(cache, ask);
+    ask_text(ask, user_id != NULL ? user_id : "");
+    ask_int(arena, ask, blacklist ? token.left_ms : 0);
+    return ask;
+}
+
+enum answer sessions_end_answer(const struct ask *ask) {
+    if (ask->reply == NULL || ask->reply->kind != REPLY_INT)
+        return ANSWER_UNKNOWN;
+    return ask->reply->number == 1 ? ANSWER_YES : ANSWER_NO;
+}
+
+struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
+                                 const char *except, struct token_end token) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_END);
+    bool blacklist = token.jti != NULL && token.left_ms > 0;
+    ask_key(cache, arena, ask, "user_sessions:", user_id);
+    if (blacklist)
+        ask_key(cache, arena, ask, "blacklist:", token.jti);
+    ask_prefix(cache, ask);
+    ask_text(ask, except != NULL ? except : "");
+    ask_int(arena, ask, blacklist ? token.left_ms : 0);
+    return ask;
+}
+
+enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended) {
+    if (ask->reply == NULL || ask->reply->kind != REPLY_INT)
+        return ANSWER_UNKNOWN;
+    *ended = ask->reply->number;
+    return ANSWER_YES;
+}
+
+struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_LIST);
+    ask_key(cache, arena, ask, "user_sessions:", user_id);
+    ask_prefix(cache, ask);
+    return ask;
+}
+
+static int by_activity(const void *a, const void *b) {
+    const struct session_item *left = a, *right = b;
+    if (left->last_ms != right->last_ms)
+        return left->last_ms > right->last_ms ? -1 : 1;
+    if (left->created_ms != right->created_ms)
+        return left->created_ms > right->created_ms ? -1 : 1;
+    return strcmp(left->sid, right->sid);
+}
+
+enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
+                                 struct session_item **items, size_t *count) {
+    const struct reply *list = ask->reply;
+    if (list == NULL || list->kind != REPLY_LIST)
+        return ANSWER_UNKNOWN;
+    struct session_item *item = *items = arena_zalloc(arena, list->count * sizeof *item + 1);
+    for (size_t i = 0; i < list->count; i++, item++) {
+        const struct reply *member = list->members[i];
+        item->sid = arena_str(arena, reply_text(reply_at(member, 0)));
+        item->created_ms = reply_int(reply_at(member, 2), 0);
+        item->last_ms = reply_int(reply_at(member, 3), 0);
+        item->left_ms = reply_int(reply_at(member, 4), 0);
+        if (item->sid == NULL ||
+            !unpack_client(arena, reply_text(reply_at(member, 1)), &item->client))
+            return ANSWER_UNKNOWN;
+    }
+    *count = list->count;
+    qsort(*items, *count, sizeof **items, by_activity);
+    return ANSWER_YES;
+}
+
+struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
+                                const struct session_who *who) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_RENAME);
+    ask_key(cache, arena, ask, "user_sessions:", who->user_id);
+    ask_prefix(cache, ask);
+    ask_text(ask, pack_who(arena, who));
+    ask_int(arena, ask, who->version);
+    return ask;
+}
+
+enum answer sessions_rename_answer(const struct ask *ask) {
+    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+}

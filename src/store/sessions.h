@@ -1,0 +1,133 @@
+/*
+ * sessions: the sessions in Redis.  All that live together in Redis change together, in a script.
+ *
+ *   session:<sid>         hash: uid, who, version, client, created, last, end     lives while it is used
+ *   refresh:<sid>         the same, and family, current                  lives while it is refreshed
+ *   refresh_spent:<sid>:<digest>  the nonce of a token just spent        lives for the grace
+ *   user_sessions:<uid>   sorted set of sids by their end
+ *   blacklist:<jti>       an access token that was logged out            lives as long as the token
+ *
+ * Questions come in two halves: _ask begins one (it is asked with all others at the next
+ * cache_flush), _answer reads what came.  Texts given to _ask are borrowed until the flush.
+ */
+#ifndef STORE_SESSIONS_H
+#define STORE_SESSIONS_H
+
+#include "store/cache.h"
+
+#define SID_SIZE 65 /* 64 hex digits and a NUL: the SHA-256 of the session token */
+
+/* Who a session acts for, as it was told at login or since. */
+struct session_who {
+    const char *user_id;
+    const char *email;
+    const char *username;     /* NULL: none */
+    const char *display_name; /* NULL: none */
+    const char *roles;        /* separated by commas; "" for none */
+    int64_t version;          /* of the user's row; not kept where a session is looked up */
+};
+
+struct session_lives {
+    int64_t idle_ms, max_ms, refresh_ms, grace_ms;
+};
+
+/* Opening ------------------------------------------------------------------------------------ */
+
+struct session_client {
+    const char *ip;
+    const char *user_agent; /* NULL: none */
+    const char *device_info; /* JSON text of an object; NULL: none */
+};
+
+struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const char *sid,
+                              const struct session_who *who, const struct session_client *client,
+                              const struct session_lives *lives, const char *family,
+                              const char *current);
+enum answer sessions_open_answer(const struct ask *ask);
+
+/* Looking up --------------------------------------------------------------------------------- */
+
+enum session_state {
+    SESSION_LIVES,
+    SESSION_GONE,
+    SESSION_TOKEN_REVOKED, /* the access token itself is blacklisted */
+    SESSION_UNKNOWN        /* Redis could not be asked */
+};
+
+struct session_lookup {
+    struct ask *session, *blacklist;
+};
+
+/* jti: the access token's, NULL when the credential is the session token. */
+struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                          const char *jti);
+/* SESSION_LIVES: *who (in arena) and *last_ms are filled. */
+enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
+                                          struct session_who *who, int64_t *last_ms);
+/* A use, to be written. */
+struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const char *sid,
+                               const struct session_lives *lives);
+
+/* Refreshing --------------------------------------------------------------------------------- */
+
+enum refresh_state { REFRESH_ROTATED, REFRESH_UNKNOWN_TOKEN, REFRESH_REUSED, REFRESH_UNKNOWN };
+
+struct refresh_request {
+    const char *sid;
+    const char *family;    /* hex digests of what the token holds, */
+    const char *presented; /* … and of its successor */
+    const char *next;
+    const char *nonce; /* hex */
+};
+
+struct refresh_result {
+    const char *user_id; /* also with REFRESH_REUSED */
+    const char *nonce;   /* from which the successor is derived: ours, or that of the first use */
+    struct session_who who;
+    int64_t left_ms; /* until the session's end */
+};
+
+struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
+                                 const struct refresh_request *request,
+                                 const struct session_lives *lives);
+enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
+                                           struct refresh_result *result);
+
+/* Ending ------------------------------------------------------------------------------------- */
+
+/* An access token to be blacklisted along with it; jti NULL: none. */
+struct token_end {
+    const char *jti;
+    int64_t left_ms;
+};
+
+/* user_id: whose it must be; NULL: anybody's. */
+struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
+                             const char *user_id, struct token_end token);
+/* NO: there was no such session (or it is somebody else's). */
+enum answer sessions_end_answer(const struct ask *ask);
+/* except: a sid that goes on; NULL: none. */
+struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
+                                 const char *except, struct token_end token);
+enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended);
+
+/* Listing ------------------------------------------------------------------------------------ */
+
+struct session_item {
+    const char *sid;
+    int64_t created_ms, last_ms;
+    int64_t left_ms; /* until it is dead if nobody uses or refreshes it */
+    struct session_client client;
+};
+
+struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id);
+/* Newest activity first; in arena. */
+enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
+                                 struct session_item **items, size_t *count);
+
+/* Who the user is has changed: every session of theirs says so, unless it knows a later version. */
+struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
+                                const struct session_who *who);
+enum answer sessions_rename_answer(const struct ask *ask);
+
+#endif

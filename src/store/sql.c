@@ -1,0 +1,48 @@
+#include "store/sql.h"
+
+/* The columns of struct user (store/users.h), in its order. */
+#define USER_COLUMNS                                                                               \
+    "u.id, u.email, u.username, u.display_name, u.password_hash, u.email_verified, "               \
+    "u.disabled_at IS NOT NULL, "                                                                  \
+    "DATE_FORMAT(u.created_at, '%Y-%m-%dT%H:%i:%SZ'), "                                            \
+    "DATE_FORMAT(u.last_login_at, '%Y-%m-%dT%H:%i:%SZ'), "                                         \
+    "(SELECT GROUP_CONCAT(r.role ORDER BY r.role SEPARATOR ',') FROM user_roles r "                \
+    "WHERE r.user_id = u.id), u.version"
+
+const struct sql sql_statements[STMT_COUNT] = {
+    [STMT_USER_BY_ID] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.id = ?", true},
+    [STMT_USER_BY_EMAIL] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.email_canonical = ?",
+                            true},
+    [STMT_USER_BY_USERNAME] = {"SELECT " USER_COLUMNS
+                               " FROM users u WHERE u.username_canonical = ?",
+                               true},
+    /* After an id, so that pages stay cheap however far one turns. */
+    [STMT_USER_LIST] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.id > ? ORDER BY u.id LIMIT ?",
+                        true},
+    [STMT_USER_INSERT] = {"INSERT INTO users (email, email_canonical, username, "
+                          "username_canonical, display_name, password_hash, created_at) "
+                          "VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(3))",
+                          false},
+    /* Matches nothing when the user was disabled, deleted, renamed or given another password or role
+     * since the row was read: then the session just opened must not stand.  A hash with old
+     * parameters is replaced in the same step. */
+    [STMT_USER_LOGGED_IN] = {"UPDATE users SET last_login_at = UTC_TIMESTAMP(3), password_hash = ? "
+                             "WHERE id = ? AND password_hash = ? AND version = ? AND disabled_at IS NULL",
+                             false},
+    [STMT_USER_SET_PROFILE] = {"UPDATE users SET username = ?, username_canonical = ?, "
+                               "display_name = ?, version = version + 1 WHERE id = ?",
+                               false},
+    [STMT_USER_CHANGE_PASSWORD] = {"UPDATE users SET password_hash = ? WHERE id = ? AND "
+                                   "password_hash = ? AND disabled_at IS NULL",
+                                   false},
+    [STMT_USER_SET_PASSWORD] = {"UPDATE users SET password_hash = ? WHERE id = ?", false},
+    [STMT_USER_DISABLE] = {"UPDATE users SET disabled_at = COALESCE(disabled_at, UTC_TIMESTAMP(3)) "
+                           "WHERE id = ?",
+                           false},
+    [STMT_USER_ENABLE] = {"UPDATE users SET disabled_at = NULL WHERE id = ?", false},
+    [STMT_USER_DELETE] = {"DELETE FROM users WHERE id = ?", false},
+    [STMT_ROLE_ADD] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES (?, ?)", false},
+    [STMT_ROLE_REMOVE] = {"DELETE FROM user_roles WHERE user_id = ? AND role = ?", false},
+    [STMT_USER_NEXT_VERSION] = {"UPDATE users SET version = version + 1 WHERE id = ?", false},
+    [STMT_PING] = {"SELECT 1", true},
+};

@@ -1,0 +1,37 @@
+/*
+ * sql: every statement that the service sends to MariaDB, on one page (sql.c).  All are prepared,
+ * and their values always bound.
+ */
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+
+#include <stdbool.h>
+
+enum statement {
+    STMT_USER_BY_ID,
+    STMT_USER_BY_EMAIL,
+    STMT_USER_BY_USERNAME,
+    STMT_USER_LIST,
+    STMT_USER_INSERT,
+    STMT_USER_LOGGED_IN,
+    STMT_USER_SET_PROFILE,
+    STMT_USER_CHANGE_PASSWORD,
+    STMT_USER_SET_PASSWORD,
+    STMT_USER_DISABLE,
+    STMT_USER_ENABLE,
+    STMT_USER_DELETE,
+    STMT_ROLE_ADD,
+    STMT_ROLE_REMOVE,
+    STMT_USER_NEXT_VERSION,
+    STMT_PING,
+    STMT_COUNT
+};
+
+struct sql {
+    const char *text;
+    bool reads; /* changes nothing, so that it may be asked again after a broken connection */
+};
+
+extern const struct sql sql_statements[STMT_COUNT];
+
+#endif

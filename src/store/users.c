@@ -1,0 +1,145 @@
+#include "store/users.h"
+
+#include <string.h>
+
+static const char *text_of(const struct db_value *value) {
+    return value->kind == DB_TEXT ? value->text : NULL;
+}
+
+/* The columns of USER_COLUMNS in sql.c. */
+static void read_user(const struct db_row *row, struct arena *arena, struct user *user) {
+    const struct db_value *column = row->columns;
+    user->id = column[0].number;
+    user->id_text = arena_printf(arena, "%lld", (long long)user->id);
+    user->email = text_of(&column[1]);
+    user->username = text_of(&column[2]);
+    user->display_name = text_of(&column[3]);
+    user->password_hash = text_of(&column[4]);
+    user->email_verified = column[5].number != 0;
+    user->disabled = column[6].number != 0;
+    user->created_at = text_of(&column[7]);
+    user->last_login_at = text_of(&column[8]);
+    user->roles = column[9].kind == DB_TEXT ? column[9].text : "";
+    user->version = column[10].number;
+}
+
+static enum answer one(struct db *db, struct arena *arena, enum statement statement,
+                       struct db_value key, struct user *user) {
+    struct db_result result;
+    enum answer answer = db_run(db, arena, statement, &key, 1, &result);
+    if (answer != ANSWER_YES)
+        return ANSWER_UNKNOWN;
+    if (result.row_count == 0)
+        return ANSWER_NO;
+    read_user(&result.rows[0], arena, user);
+    return ANSWER_YES;
+}
+
+enum answer users_by_id(struct db *db, struct arena *arena, int64_t id, struct user *user) {
+    return one(db, arena, STMT_USER_BY_ID, DB_NUMBER(id), user);
+}
+
+enum answer users_by_email(struct db *db, struct arena *arena, const char *canonical,
+                           struct user *user) {
+    return one(db, arena, STMT_USER_BY_EMAIL, DB_TEXT_OR_NULL(canonical), user);
+}
+
+enum answer users_by_username(struct db *db, struct arena *arena, const char *canonical,
+                              struct user *user) {
+    return one(db, arena, STMT_USER_BY_USERNAME, DB_TEXT_OR_NULL(canonical), user);
+}
+
+struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64_t limit,
+                        size_t *count) {
+    struct db_value params[] = {DB_NUMBER(after), DB_NUMBER(limit)};
+    struct db_result result;
+    if (db_run(db, arena, STMT_USER_LIST, params, 2, &result) != ANSWER_YES)
+        return NULL;
+    struct user *users = arena_alloc(arena, result.row_count * sizeof *users + 1);
+    for (size_t i = 0; i < result.row_count; i++)
+        read_user(&result.rows[i], arena, &users[i]);
+    *count = result.row_count;
+    return users;
+}
+
+enum answer users_insert(struct db *db, struct arena *arena, const struct user_names *names,
+                         const char *password_hash, int64_t *id, enum users_taken *taken) {
+    struct db_value params[] = {
+        DB_TEXT_OR_NULL(names->email),        DB_TEXT_OR_NULL(names->email_canonical),
+        DB_TEXT_OR_NULL(names->username),     DB_TEXT_OR_NULL(names->username_canonical),
+        DB_TEXT_OR_NULL(names->display_name), DB_TEXT_OR_NULL(password_hash)};
+    struct db_result result;
+    enum answer answer = db_run(db, arena, STMT_USER_INSERT, params, 6, &result);
+    if (answer == ANSWER_YES)
+        *id = result.insert_id;
+    if (answer == ANSWER_NO)
+        *taken = strcmp(result.duplicate_key, "users_username") == 0 ? USERS_TAKEN_USERNAME
+                                                                     : USERS_TAKEN_EMAIL;
+    return answer;
+}
+
+/* A change of at most one user: NO when nobody matched. */
+static enum answer change(struct db *db, struct arena *arena, enum statement statement,
+                          const struct db_value *params, size_t count) {
+    struct db_result result;
+    enum answer answer = db_run(db, arena, statement, params, count, &result);
+    return answer == ANSWER_YES && result.matched == 0 ? ANSWER_NO : answer;
+}
+
+enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
+                              const struct user_names *names) {
+    struct db_value params[] = {DB_TEXT_OR_NULL(names->username),
+                                DB_TEXT_OR_NULL(names->username_canonical),
+                                DB_TEXT_OR_NULL(names->display_name), DB_NUMBER(id)};
+    return db_run(db, arena, STMT_USER_SET_PROFILE, params, 4, NULL);
+}
+
+enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,
+                            const char *new_hash) {
+    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(user->id),
+                                DB_TEXT_OR_NULL(user->password_hash), DB_NUMBER(user->version)};
+    return change(db, arena, STMT_USER_LOGGED_IN, params, 4);
+}
+
+enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,
+                                  const char *old_hash, const char *new_hash) {
+    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(id), DB_TEXT_OR_NULL(old_hash)};
+    return change(db, arena, STMT_USER_CHANGE_PASSWORD, params, 3);
+}
+
+enum answer users_set_password(struct db *db, struct arena *arena, int64_t id,
+                               const char *new_hash) {
+    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(id)};
+    return change(db, arena, STMT_USER_SET_PASSWORD, params, 2);
+}
+
+enum answer users_set_disabled(struct db *db, struct arena *arena, int64_t id, bool disabled) {
+    struct db_value param = DB_NUMBER(id);
+    return change(db, arena, disabled ? STMT_USER_DISABLE : STMT_USER_ENABLE, &param, 1);
+}
+
+enum answer users_delete(struct db *db, struct arena *arena, int64_t id) {
+    struct db_value param = DB_NUMBER(id);
+    return change(db, arena, STMT_USER_DELETE, &param, 1);
+}
+
+/* After the roles have changed: whoever read the row before notices. */
+static enum answer next_version(struct db *db, struct arena *arena, int64_t id) {
+    struct db_value param = DB_NUMBER(id);
+    return change(db, arena, STMT_USER_NEXT_VERSION, &param, 1);
+}
+
+static enum answer change_role(struct db *db, struct arena *arena, enum statement statement,
+                               int64_t id, const char *role) {
+    struct db_value params[] = {DB_NUMBER(id), DB_TEXT_OR_NULL(role)};
+    enum answer answer = change(db, arena, statement, params, 2);
+    return answer == ANSWER_YES ? next_version(db, arena, id) : answer;
+}
+
+enum answer users_add_role(struct db *db, struct arena *arena, int64_t id, const char *role) {
+    return change_role(db, arena, STMT_ROLE_ADD, id, role);
+}
+
+enum answer users_remove_role(struct db *db, struct arena *arena, int64_t id, const char *role) {
+    return change_role(db, arena, STMT_ROLE_REMOVE, id, role);
+}

@@ -1,0 +1,68 @@
+/*
+ * users: the users in MariaDB.  Names are looked up by their canonical forms (domain/canon.h makes
+ * them); this file compares and decides nothing.
+ */
+#ifndef STORE_USERS_H
+#define STORE_USERS_H
+
+#include "store/db.h"
+
+/* Texts live in the arena that the look-up was given. */
+struct user {
+    int64_t id;
+    const char *id_text; /* the id as tokens and answers carry it */
+    const char *email;
+    const char *username;     /* NULL: none was given */
+    const char *display_name; /* NULL: none was given */
+    const char *password_hash;
+    bool email_verified;
+    bool disabled;
+    const char *created_at;    /* RFC 3339 */
+    const char *last_login_at; /* RFC 3339; NULL: never */
+    const char *roles;         /* in order, separated by commas; "" for none */
+    int64_t version;           /* grows when names or roles change */
+};
+
+/* YES: *user is filled; NO: there is none. */
+enum answer users_by_id(struct db *db, struct arena *arena, int64_t id, struct user *user);
+enum answer users_by_email(struct db *db, struct arena *arena, const char *canonical,
+                           struct user *user);
+enum answer users_by_username(struct db *db, struct arena *arena, const char *canonical,
+                              struct user *user);
+/* The next page after an id, at most limit users; NULL: MariaDB could not be asked. */
+struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64_t limit,
+                        size_t *count);
+
+/* Why a name could not be taken. */
+enum users_taken { USERS_TAKEN_EMAIL, USERS_TAKEN_USERNAME };
+
+struct user_names {
+    const char *email, *email_canonical;
+    const char *username, *username_canonical; /* NULL: none */
+    const char *display_name;                  /* NULL: none */
+};
+
+/* NO: *taken says which name somebody else has. */
+enum answer users_insert(struct db *db, struct arena *arena, const struct user_names *names,
+                         const char *password_hash, int64_t *id, enum users_taken *taken);
+/* username, username_canonical and display_name of names; NO: the username is taken. */
+enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
+                              const struct user_names *names);
+
+/*
+ * For the following NO means that nobody matched: no such user, or one that was disabled or given
+ * another password meanwhile.
+ */
+/* The end of a login: user as it was read before, new_hash what the hash is to be from now on. */
+enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,
+                            const char *new_hash);
+enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,
+                                  const char *old_hash, const char *new_hash);
+enum answer users_set_password(struct db *db, struct arena *arena, int64_t id, const char *new_hash);
+enum answer users_set_disabled(struct db *db, struct arena *arena, int64_t id, bool disabled);
+enum answer users_delete(struct db *db, struct arena *arena, int64_t id);
+/* Both move the user's version on after the change.  NO: the user has it already; has it not. */
+enum answer users_add_role(struct db *db, struct arena *arena, int64_t id, const char *role);
+enum answer users_remove_role(struct db *db, struct arena *arena, int64_t id, const char *role);
+
+#endif

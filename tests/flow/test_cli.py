@@ -1,0 +1,362 @@
+"""gatehousectl: what it says, what it does to the running service, and its exit codes."""
+import json
+import os
+import re
+import secrets
+import stat
+import time
+
+import pytest
+
+from gate import (PASSWORD, alive, claims_of, dead, fresh_email, fresh_name, granted, refused)
+
+DONE, REFUSED, USAGE, STORE, CONFIGURATION = 0, 1, 2, 69, 78
+
+
+def exits(done, code):
+    """The exit code, and a word about it where it is not 0."""
+    assert done.returncode == code, (done.args, done.returncode, done.stdout, done.stderr)
+    if code != DONE:
+        assert done.stderr.strip() or done.stdout.strip()
+    for word in ("Sanitizer", "Assertion", "Traceback"):
+        assert word not in done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def conf(site, tmp_path):
+    """Makes a copy of the site's configuration with lines replaced: conf("redis.url=...")."""
+    def make(*changes, extra=""):
+        with open(site.env["CONF"], encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        for change in changes:
+            name, value = change.split("=", 1)
+            section, key = name.rsplit(".", 1)
+            lines = replaced(lines, section, key, value)
+        path = tmp_path / "gatehouse.conf"
+        path.write_text("\n".join(lines) + "\n" + extra)
+        return str(path)
+    return make
+
+
+def replaced(lines, section, key, value):
+    """The lines of an INI file with one key of one section given another value."""
+    result, inside = [], False
+    for line in lines:
+        if line.startswith("["):
+            inside = line.strip() == f"[{section}]"
+            result.append(line)
+            if inside:
+                result.append(f"{key} = {value}")
+        elif not (inside and line.split("=")[0].strip() == key):
+            result.append(line)
+    return result
+
+
+def shown(site, email):
+    return json.loads(site.ctl_ok("--json", "user", "show", email))
+
+
+# Usage, configuration, stores.
+
+
+@pytest.mark.parametrize("words", [
+    [], ["nonsense"], ["user"], ["user", "nonsense"], ["user", "add"], ["user", "show"],
+    ["user", "disable"], ["session"], ["session", "nonsense"], ["token"], ["password"], ["db"],
+    ["db", "nonsense"], ["json"], ["--nonsense"], ["user", "list", "--nonsense"],
+    ["user", "show", "a@example.org", "b@example.org"],
+])
+def test_wrong_usage(site, words):
+    exits(site.ctl(*words), USAGE)
+
+
+def test_help(site):
+    assert "user" in exits(site.ctl("--help"), DONE)
+
+
+@pytest.mark.parametrize("extra", ["[nosuchsection]\nx=1\n", "[token]\nnosuchkey=1\n",
+                                   "[session]\nidle=soon\n", "nonsense\n"])
+def test_bad_configuration(site, conf, extra):
+    path = conf(extra=extra)
+    done = site.ctl("user", "list", conf=path)
+    exits(done, CONFIGURATION)
+    assert re.search(re.escape(path) + r":\d+:", done.stderr), done.stderr
+
+
+def test_no_configuration(site, tmp_path):
+    exits(site.ctl("user", "list", conf=str(tmp_path / "none.conf")), CONFIGURATION)
+
+
+def test_database_out_of_reach(site, conf, tmp_path):
+    path = conf(f"mariadb.socket={tmp_path}/none.sock")
+    exits(site.ctl("user", "list", conf=path), STORE)
+    exits(site.ctl("db", "status", conf=path), STORE)
+
+
+def test_redis_out_of_reach(site, conf, tmp_path, user, login):
+    path = conf(f"redis.url=unix://{tmp_path}/none.sock")
+    exits(site.ctl("session", "list", user.email, conf=path), STORE)
+    # Whose sessions cannot be ended is not reported as disabled.
+    exits(site.ctl("user", "disable", user.email, conf=path), STORE)
+    alive(site, login.session)
+
+
+def test_db_status(site):
+    assert exits(site.ctl("db", "status"), DONE).strip()
+    json.loads(exits(site.ctl("--json", "db", "status"), DONE))
+
+
+# Users.
+
+
+def test_add_a_user(site):
+    email = fresh_email()
+    exits(site.ctl("user", "add", email, stdin=PASSWORD + "\n"), DONE)
+    login = granted(site.post("/login", {"email": email, "password": PASSWORD}))
+    assert login["user"]["email"] == email
+    assert login["user"]["roles"] == []
+
+
+@pytest.mark.parametrize("password", ["short 7", "", "x" * 73, "password1"])
+def test_add_keeps_the_rules_for_passwords(site, password):
+    email = fresh_email()
+    exits(site.ctl("user", "add", email, stdin=password + "\n"), REFUSED)
+    exits(site.ctl("user", "show", email), REFUSED)
+
+
+def test_add_keeps_emails_apart(site, user):
+    exits(site.ctl("user", "add", user.email.upper(), stdin=PASSWORD + "\n"), REFUSED)
+
+
+@pytest.mark.parametrize("email", ["nobody", "a b@example.org", ""])
+def test_add_keeps_the_rules_for_emails(site, email):
+    done = site.ctl("user", "add", email, stdin=PASSWORD + "\n")
+    assert done.returncode in (REFUSED, USAGE), done.stderr
+
+
+def test_a_password_is_never_an_argument(site):
+    email = fresh_email()
+    exits(site.ctl("user", "add", email, PASSWORD), USAGE)
+    exits(site.ctl("user", "show", email), REFUSED)
+
+
+def test_list_and_show(site, user):
+    assert user.email in exits(site.ctl("user", "list"), DONE)
+    assert user.email in exits(site.ctl("user", "show", user.email), DONE)
+    assert shown(site, user.email)["email"] == user.email
+    assert shown(site, user.email.upper())["email"] == user.email
+
+
+def test_no_hash_is_shown(site, user):
+    for words in (["user", "list"], ["user", "show", user.email]):
+        for form in ([], ["--json"]):
+            assert "$2y$" not in exits(site.ctl(*form, *words), DONE)
+
+
+@pytest.mark.parametrize("words", [["show"], ["disable"], ["enable"], ["role", "admin"],
+                                   ["delete"]])
+def test_unknown_user(site, words):
+    verb, *rest = words
+    exits(site.ctl("user", verb, fresh_email(), *rest), REFUSED)
+    exits(site.ctl("user", "passwd", fresh_email(), stdin=PASSWORD + "\n"), REFUSED)
+
+
+def test_set_a_password(site, user, login):
+    exits(site.ctl("user", "passwd", user.email, stdin="another horse 8\n"), DONE)
+    dead(site, login.session)
+    refused(login.refresh(), "refresh_invalid")
+    refused(user.try_login(), "invalid_credentials")
+    granted(user.try_login("another horse 8"))
+
+
+def test_a_bad_password_is_not_set(site, user, login):
+    exits(site.ctl("user", "passwd", user.email, stdin="short 7\n"), REFUSED)
+    alive(site, login.session)
+    granted(user.try_login())
+
+
+def test_disable_and_enable(site, user, login):
+    exits(site.ctl("user", "disable", user.email), DONE)
+    dead(site, login.access)
+    dead(site, login.session)
+    refused(login.refresh(), "refresh_invalid")
+    refused(user.try_login(), "invalid_credentials")
+    exits(site.ctl("user", "enable", user.email), DONE)
+    dead(site, login.session)
+    granted(user.try_login())
+
+
+def test_roles(site, user):
+    exits(site.ctl("user", "role", user.email, "editor", "admin"), DONE)
+    assert set(granted(user.try_login())["user"]["roles"]) == {"editor", "admin"}
+    assert set(shown(site, user.email)["roles"]) == {"editor", "admin"}
+
+
+@pytest.mark.parametrize("role", ["a,b", "a b", "", "a\nb", "r" * 65, "ü"])
+def test_bad_roles(site, user, role):
+    done = site.ctl("user", "role", user.email, role)
+    if role != "a,b":  # a comma may separate roles
+        assert done.returncode in (REFUSED, USAGE), done.stdout
+    assert not [name for name in shown(site, user.email)["roles"] if name not in ("a", "b")]
+
+
+def test_delete(site, redis, user, login):
+    exits(site.ctl("user", "delete", user.email), DONE)
+    exits(site.ctl("user", "show", user.email), REFUSED)
+    assert site.get("/userinfo", token=login.access).status_code == 401
+    dead(site, login.session)
+    refused(user.try_login(), "invalid_credentials")
+    assert not redis.exists(site.key("user_sessions", user.id))
+
+
+def test_users_are_named_by_username_too(site):
+    name = fresh_name()
+    user = site.register(username=name)
+    assert shown(site, name)["email"] == user.email
+
+
+# Sessions.
+
+
+def test_list_and_revoke_one(site, user):
+    first, second = user.login(), user.login()
+    listed = exits(site.ctl("session", "list", user.email), DONE)
+    assert first.sid in listed and second.sid in listed
+    for secret in (first.session, first.refresh_token):
+        assert secret not in listed
+    exits(site.ctl("session", "revoke", first.sid), DONE)
+    dead(site, first.access)
+    dead(site, first.session)
+    refused(first.refresh(), "refresh_invalid")
+    alive(site, second.session)
+    exits(site.ctl("session", "revoke", first.sid), REFUSED)
+
+
+def test_sessions_as_json(site, user, login):
+    listed = json.loads(exits(site.ctl("--json", "session", "list", user.email), DONE))
+    assert login.sid in json.dumps(listed)
+
+
+def test_sessions_of_an_unknown_user(site):
+    exits(site.ctl("session", "list", fresh_email()), REFUSED)
+
+
+# Tokens.
+
+
+def test_inspect(site, login):
+    told = exits(site.ctl("token", "inspect", stdin=login.access + "\n"), DONE)
+    claims = claims_of(login.access)
+    for name in ("sub", "jti", "sid"):
+        assert claims[name] in told
+
+
+def test_inspect_what_is_no_token(site):
+    exits(site.ctl("token", "inspect", stdin="garbage\n"), REFUSED)
+
+
+def verify(site, token, *words):
+    return site.ctl("token", "verify", *words, stdin=token + "\n").returncode
+
+
+def test_verify_a_token(site, login, key):
+    assert verify(site, login.access) == DONE
+    forged = key.sign({"alg": "none"}, claims_of(login.access))
+    assert verify(site, forged) == REFUSED
+    assert verify(site, "garbage") == REFUSED
+    granted(site.post("/logout", token=login.access))
+    assert verify(site, login.access) == REFUSED
+
+
+def at(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def test_verify_at_another_time(site, login):
+    expiry = claims_of(login.access)["exp"]
+    assert verify(site, login.access, "--at", at(expiry - 5)) == DONE
+    assert verify(site, login.access, "--at", at(expiry)) == REFUSED
+    assert verify(site, login.access, "--at", at(expiry + 5)) == REFUSED
+
+
+def test_verify_a_signature_alone(site, key, tmp_path):
+    file = tmp_path / "x.key"
+    with open(os.path.join(site.conf("token", "keys"), key.kid + ".hs256.key"),
+              encoding="ascii") as source:
+        file.write_text(source.read())
+    file.chmod(0o600)
+    words = ["--jws", "--alg", "HS256", "--key", str(file)]
+    token = key.sign({"alg": "HS256"}, {"any": "thing"})
+    assert verify(site, token, *words) == DONE
+    assert verify(site, token[:-4] + "AAAA", *words) == REFUSED
+    assert verify(site, key.sign({"alg": "HS512"}, {}, "sha512"), *words) == REFUSED
+    assert verify(site, key.sign({"alg": "HS256"}, {}, secret=secrets.token_bytes(32)),
+                  *words) == REFUSED
+
+
+# Passwords, documents, keys.
+
+
+def test_hash_and_verify_a_password(site):
+    value = exits(site.ctl("password", "hash", stdin=PASSWORD + "\n"), DONE).strip()
+    assert re.match(r"^\$2y\$04\$[./A-Za-z0-9]{53}$", value)
+    assert value != exits(site.ctl("password", "hash", stdin=PASSWORD + "\n"), DONE).strip()
+    exits(site.ctl("password", "verify", value, stdin=PASSWORD + "\n"), DONE)
+    exits(site.ctl("password", "verify", value, stdin=PASSWORD + "x\n"), REFUSED)
+    exits(site.ctl("password", "verify", "*", stdin=PASSWORD + "\n"), REFUSED)
+
+
+def test_hash_cuts_nothing(site):
+    exits(site.ctl("password", "hash", stdin="x" * 73 + "\n"), REFUSED)
+
+
+@pytest.mark.parametrize("document,code", [
+    ("{}", DONE), ('{"a": [1, 2, {"b": null}]}', DONE), ("[]", REFUSED), ("{", REFUSED),
+    ('{"a": 1, "a": 2}', REFUSED), ('{"a": "\\u0000"}', REFUSED), ("{} x", REFUSED),
+    ("", REFUSED), ('{"a": ' + "[" * 15 + "]" * 15 + "}", DONE),
+    ('{"a": ' + "[" * 16 + "]" * 16 + "}", REFUSED),
+    ('{"a": "' + "x" * 65600 + '"}', REFUSED),
+])
+def test_json_check(site, document, code):
+    exits(site.ctl("json", "check", stdin=document), code)
+
+
+@pytest.fixture
+def keys(conf, tmp_path):
+    """A key directory of its own: (the configuration that names it, the directory)."""
+    directory = tmp_path / "keys"
+    directory.mkdir(mode=0o700)
+    return conf(f"token.keys={directory}"), directory
+
+
+@pytest.mark.parametrize("alg", ["none", "HS1", "hs256", "MD5", "", "../x"])
+def test_no_key_of_an_unknown_algorithm(site, keys, alg):
+    path, directory = keys
+    done = site.ctl("key", "new", "--alg", alg, conf=path)
+    assert done.returncode in (REFUSED, USAGE)
+    assert list(directory.iterdir()) == []
+
+
+def test_a_new_key_is_for_nobody_else_to_read(site, keys):
+    path, directory = keys
+    exits(site.ctl("key", "new", conf=path), DONE)
+    files = list(directory.iterdir())
+    assert [file for file in files if file.name.endswith(".hs256.key")]
+    for file in files:
+        assert not stat.S_IMODE(file.stat().st_mode) & 0o007
+
+
+def test_a_new_key_does_not_sign_before_its_turn(site, keys):
+    path, directory = keys
+    exits(site.ctl("key", "new", conf=path), DONE)
+    signing = (directory / "signing").read_text()
+    exits(site.ctl("key", "new", conf=path), DONE)
+    assert (directory / "signing").read_text() == signing
+    assert len(list(directory.glob("*.hs256.key"))) == 2
+
+
+def test_no_key_where_there_is_no_directory(site, conf, tmp_path):
+    path = conf(f"token.keys={tmp_path}/none")
+    done = site.ctl("key", "new", conf=path)
+    assert done.returncode not in (DONE, USAGE)
+    assert done.stderr.strip()

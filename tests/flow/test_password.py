@@ -1,0 +1,72 @@
+"""POST /auth/password."""
+import pytest
+
+from gate import PASSWORD, alive, dead, fresh_name, granted, refused
+
+NEW = "another horse 8 battery"
+
+
+def change(login, old=PASSWORD, new=NEW, token=None):
+    body = {"oldPassword": old, "newPassword": new}
+    return login.site.post("/password", body, token=token or login.access)
+
+
+def test_changes_the_password(user, login):
+    assert granted(change(login), keys={"message"})["message"]
+    refused(user.try_login(), "invalid_credentials")
+    granted(user.try_login(NEW))
+
+
+def test_other_sessions_end_and_this_one_goes_on(site, user):
+    here, there = user.login(), user.login()
+    granted(change(here))
+    alive(site, here.access)
+    alive(site, here.session)
+    granted(here.refresh())
+    dead(site, there.access)
+    dead(site, there.session)
+    refused(there.refresh(), "refresh_invalid")
+
+
+def test_by_session_token(site, user):
+    here, there = user.login(), user.login()
+    granted(change(here, token=here.session))
+    alive(site, here.access)
+    dead(site, there.access)
+
+
+def test_sessions_of_others_go_on(site, login):
+    stranger = site.register().login()
+    granted(change(login))
+    alive(site, stranger.session)
+
+
+def test_wrong_old_password_changes_nothing(site, user, login):
+    other = user.login()
+    refused(change(login, old="wrong password"), "invalid_credentials")
+    alive(site, other.session)
+    granted(user.try_login())
+
+
+@pytest.mark.parametrize("new", ["", "short 7", "x" * 73, "password1", 5, None])
+def test_bad_new_password(user, login, new):
+    refused(change(login, new=new), "invalid_request", {"newPassword"})
+    granted(user.try_login())
+
+
+def test_new_password_that_is_the_email_or_the_username(site):
+    name = fresh_name()
+    user = site.register(username=name)
+    login = user.login()
+    for new in (user.email, name):
+        refused(change(login, new=new), "invalid_request", {"newPassword"})
+
+
+@pytest.mark.parametrize("old", [5, None, ["x"]])
+def test_old_password_of_a_wrong_type(login, old):
+    refused(change(login, old=old), "invalid_request", {"oldPassword"})
+
+
+def test_missing_fields(site, login):
+    refused(site.post("/password", {}, token=login.access), "invalid_request",
+            {"oldPassword", "newPassword"})

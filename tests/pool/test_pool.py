@@ -1,0 +1,865 @@
+"""The pool, with the toy program (toy.c) in the place of gatehouse.
+
+GATEHOUSE_TOY is the path of the toy.  Every test has a directory of its own and ends what it
+started.
+"""
+
+import fcntl
+import grp
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+
+import pytest
+
+TOY = os.environ.get("GATEHOUSE_TOY", "")
+PATIENCE = 20
+IS_ROOT = os.geteuid() == 0
+EX_CONFIG = 78
+
+pytestmark = pytest.mark.skipif(not TOY, reason="GATEHOUSE_TOY is not set")
+
+
+def until(what, seconds=PATIENCE):
+    """Waits for what() to be true and returns it; a fault when it does not come."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+def processes():
+    """(pid, ppid, state) of every process."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat", encoding="latin-1") as file:
+                    fields = file.read().rpartition(")")[2].split()
+            except OSError:
+                continue
+            yield int(name), int(fields[1]), fields[0]
+
+
+def is_running(pid):
+    return any(one == pid and state != "Z" for one, _, state in processes())
+
+
+def ask(address, line="hello", timeout=PATIENCE):
+    """One request; the words of the answer, or [] when the connection was closed without one."""
+    family = socket.AF_UNIX if isinstance(address, str) else (
+        socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    with socket.socket(family, socket.SOCK_STREAM) as client:
+        client.settimeout(timeout)
+        client.connect(address)
+        client.sendall(line.encode() + b"\n")
+        answer = b""
+        while chunk := client.recv(4096):
+            answer += chunk
+    return answer.decode().split()
+
+
+class Later(threading.Thread):
+    """A request in the background; .answer after join()."""
+
+    def __init__(self, address, line):
+        super().__init__(daemon=True)
+        self.address, self.line, self.answer = address, line, None
+        self.start()
+
+    def run(self):
+        try:
+            self.answer = ask(self.address, self.line)
+        except OSError as error:
+            self.answer = error
+
+
+class Load:
+    """Clients that ask without pause; every answer and every failure is counted."""
+
+    def __init__(self, address, clients=4):
+        self.address, self.ended = address, threading.Event()
+        self.answers, self.failures = [], []
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+
+    def _run(self):
+        while not self.ended.is_set():
+            try:
+                answer = ask(self.address)
+                (self.answers if answer else self.failures).append(answer)
+            except OSError as error:
+                self.failures.append(error)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+
+    def wait_for(self, more):
+        goal = len(self.answers) + more
+        until(lambda: len(self.answers) >= goal or self.failures)
+
+
+class Toy:
+    def __init__(self, directory):
+        self.dir = directory
+        self.program = TOY
+        self.plan_path = os.path.join(directory, "plan")
+        self.log_path = os.path.join(directory, "log")
+        self.web = os.path.join(directory, "web.sock")
+        self.master = None
+        self.started = []
+
+    def plan(self, *lines):
+        temporary = self.plan_path + ".new"
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+        os.replace(temporary, self.plan_path)
+
+    def simple(self, tag="one", workers=3, *more):
+        self.plan(f"pool web {self.web} {workers}", f"tag {tag}", *more)
+
+    def launch(self, wrapper=(), **options):
+        with open(self.log_path, "ab") as log:
+            started = subprocess.Popen([*wrapper, self.program, self.plan_path], stderr=log,
+                                       cwd=self.dir, **options)
+        self.started.append(started)
+        return started
+
+    def start(self, **options):
+        before = self.count("ready")
+        self.master = self.launch(**options)
+        until(lambda: self.count("ready") > before or self.master.poll() is not None)
+        assert self.master.poll() is None, self.log()
+        return self
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as file:
+            return file.read()
+
+    def count(self, message):
+        return self.log().count(f'msg="{message}"') if os.path.exists(self.log_path) else 0
+
+    def reload(self, message="reload done"):
+        before = self.count(message)
+        self.send(signal.SIGHUP)
+        until(lambda: self.count(message) > before)
+
+    def upgrade(self, message="ready"):
+        before = self.count(message)
+        self.send(signal.SIGUSR2)
+        until(lambda: self.count(message) > before)
+
+    def send(self, number):
+        self.master.send_signal(number)
+
+    def workers(self):
+        return [pid for pid, parent, state in processes()
+                if parent == self.master.pid and state != "Z"]
+
+    def zombies(self):
+        return [pid for pid, parent, state in processes()
+                if parent == self.master.pid and state == "Z"]
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.master.pid}/fd"))
+
+    def settled(self, count):
+        """Exactly so many workers, which all have been ready once."""
+        until(lambda: len(self.workers()) == count and not self.zombies())
+
+    def stop(self, number=signal.SIGTERM):
+        self.send(number)
+        return self.master.wait(PATIENCE)
+
+    def refused(self, code=EX_CONFIG, **options):
+        assert self.launch(**options).wait(PATIENCE) == code
+
+    def end(self):
+        for one in self.started:
+            workers = [pid for pid, parent, _ in processes() if parent == one.pid]
+            if one.poll() is None:
+                one.kill()
+                one.wait()
+            for pid in workers:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        log = self.log() if os.path.exists(self.log_path) else ""
+        assert "Sanitizer" not in log and "runtime error" not in log, log
+
+
+@pytest.fixture(name="toy")
+def fixture_toy():
+    directory = tempfile.mkdtemp(prefix="ghpool")
+    os.chmod(directory, 0o755)
+    toy = Toy(directory)
+    try:
+        yield toy
+        toy.end()
+    finally:
+        for one in toy.started:
+            if one.poll() is None:
+                one.kill()
+                one.wait()
+        shutil.rmtree(directory)
+
+
+def own_copy(toy):
+    """Runs a copy of the toy, which the test may replace."""
+    toy.program = os.path.join(toy.dir, "program")
+    shutil.copy(TOY, toy.program)
+
+
+def replace_program(toy, text=None):
+    """By a script, or by another copy: another file under the same name, as packages do it."""
+    new = toy.program + ".new"
+    if text is None:
+        shutil.copy(TOY, new)
+    else:
+        with open(new, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chmod(new, 0o755)
+    os.replace(new, toy.program)
+
+
+# Workers -----------------------------------------------------------------------------------------
+
+
+def test_killed_workers_are_replaced(toy):
+    toy.simple("one", 4)
+    toy.start()
+    toy.settled(4)
+    fds = toy.fds()
+    for _ in range(10):
+        before = toy.workers()
+        os.kill(before[0], signal.SIGKILL)
+        until(lambda gone=before[0]: gone not in toy.workers())
+        toy.settled(4)
+    assert toy.fds() == fds
+    assert toy.count("worker died") == 10
+    assert "signal=9" in toy.log()
+    assert ask(toy.web)[0] == "web"
+
+
+def test_exit_code_of_a_worker_is_logged(toy):
+    toy.simple("one", 1)
+    toy.start()
+    assert ask(toy.web, "exit 42") == []
+    until(lambda: "exit_code=42" in toy.log())
+    assert ask(toy.web)[2] == "one"
+
+
+def test_worker_that_dies_at_once_is_slowed_down(toy):
+    toy.simple("one", 1, "die")
+    toy.master = toy.launch()
+    time.sleep(2)
+    # 0, 0, 100, 300, 700, 1500 ms
+    assert 2 <= toy.count("worker died") <= 7
+    toy.simple("two", 2)
+    toy.reload()
+    assert ask(toy.web)[2] == "two"
+    assert toy.stop() == 0
+
+
+# Reload ------------------------------------------------------------------------------------------
+
+
+def test_reload_under_load_fails_nobody(toy):
+    toy.simple("tag0", 3)
+    toy.start()
+    with Load(toy.web) as load:
+        for i in range(1, 21):
+            toy.simple(f"tag{i}", 2 + i % 3)
+            toy.reload()
+            load.wait_for(20)
+    assert load.failures == []
+    assert ask(toy.web)[2] == "tag20"
+    toy.settled(4)
+
+
+def test_refused_reload_changes_nothing(toy):
+    toy.simple("one", 2)
+    toy.start()
+    workers = sorted(toy.workers())
+    fds = toy.fds()
+    refused = "reload refused, the old configuration goes on"
+    toy.simple("two", 2, "refuse")
+    toy.reload(refused)
+    blocked = os.path.join(toy.dir, "missing", "x.sock")
+    fine = os.path.join(toy.dir, "fine.sock")
+    toy.plan(f"pool web {toy.web} 2", f"pool fine {fine} 1", f"pool bad {blocked} 1", "tag three")
+    toy.reload(refused)
+    toy.simple("four", 600)
+    toy.reload(refused)
+    assert not os.path.exists(fine)
+    assert sorted(toy.workers()) == workers
+    assert toy.fds() == fds
+    assert ask(toy.web)[2] == "one"
+
+
+def test_reload_whose_workers_die_is_given_up(toy):
+    toy.simple("one", 2)
+    toy.start()
+    workers = sorted(toy.workers())
+    toy.simple("two", 2, "die")
+    with Load(toy.web) as load:
+        toy.reload("reload refused, the old configuration goes on")
+        load.wait_for(20)
+    assert load.failures == []
+    toy.settled(2)
+    assert sorted(toy.workers()) == workers
+
+
+def test_overlapping_reloads_are_one_after_another(toy):
+    toy.simple("one", 3)
+    toy.start()
+    toy.simple("two", 3)
+    with Load(toy.web) as load:
+        for _ in range(25):
+            toy.send(signal.SIGHUP)
+        load.wait_for(50)
+        until(lambda: toy.count("reload done") >= 1)
+        until(lambda: ask(toy.web)[2] == "two")
+        load.wait_for(50)
+    assert load.failures == []
+    toy.settled(3)
+    assert 1 <= toy.count("reload done") <= 25
+    assert toy.count("reloading") == toy.count("reload done")
+
+
+def test_reload_opens_and_closes_sockets(toy):
+    old, new = os.path.join(toy.dir, "old.sock"), os.path.join(toy.dir, "new.sock")
+    toy.plan(f"pool web {toy.web} 2", f"pool old {old} 1")
+    toy.start()
+    inode = os.stat(toy.web).st_ino
+    fds = toy.fds()
+    toy.plan(f"pool web {toy.web} 2 0640", f"pool new {new} 1")
+    toy.reload()
+    assert ask(new)[0] == "new"
+    assert not os.path.exists(old)
+    assert os.stat(toy.web).st_ino == inode
+    assert stat.S_IMODE(os.stat(toy.web).st_mode) == 0o640
+    assert toy.fds() == fds
+    os.unlink(toy.web)
+    toy.reload()
+    assert ask(toy.web)[0] == "web"
+
+
+def test_reload_finishes_what_old_workers_have_begun(toy):
+    toy.simple("one", 1)
+    toy.start()
+    slow = Later(toy.web, "slow 700")
+    time.sleep(0.2)
+    toy.simple("two", 1)
+    toy.reload()
+    assert ask(toy.web)[2] == "two"
+    slow.join(PATIENCE)
+    assert slow.answer[2] == "one"
+    toy.settled(1)
+
+
+# Stop --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop_finishes_what_has_begun(toy, number):
+    toy.simple()
+    toy.start()
+    slow = Later(toy.web, "slow 800")
+    time.sleep(0.3)
+    toy.send(number)
+    until(lambda: not os.path.exists(toy.web))
+    assert toy.stop() == 0  # a second order changes nothing
+    slow.join(PATIENCE)
+    assert slow.answer[0] == "web"
+    assert toy.count("stopped") == 1
+
+
+def test_stop_has_an_end(toy):
+    toy.simple("one", 2, "shutdown 300")
+    toy.start()
+    slow = Later(toy.web, "slow 60000")
+    time.sleep(0.3)
+    assert toy.stop() == 0
+    slow.join(PATIENCE)
+    assert slow.answer == [] or isinstance(slow.answer, OSError)
+    assert toy.count("worker did not finish in time and is killed") == 1
+
+
+def test_quit_waits_for_nobody(toy):
+    toy.simple("one", 2, "shutdown 60000")
+    toy.start()
+    slow = Later(toy.web, "slow 60000")
+    time.sleep(0.3)
+    toy.send(signal.SIGTERM)
+    time.sleep(0.3)
+    assert toy.master.poll() is None
+    assert toy.stop(signal.SIGQUIT) == 0
+    slow.join(PATIENCE)
+    assert slow.answer == []
+
+
+def test_stop_while_a_reload_waits(toy):
+    toy.simple()
+    toy.start()
+    toy.simple("two", 3, "never")
+    toy.send(signal.SIGHUP)
+    until(lambda: len(toy.workers()) == 6)
+    assert toy.stop() == 0
+
+
+def test_workers_outlive_a_killed_master_only_to_finish(toy):
+    toy.simple("one", 3)
+    toy.start()
+    workers = toy.workers()
+    slow = Later(toy.web, "slow 1500")
+    time.sleep(0.3)
+    toy.master.kill()
+    toy.master.wait()
+    toy.simple("two", 2)
+    toy.start()  # at once, although one of the orphans still listens
+    assert ask(toy.web)[2] == "two"
+    slow.join(PATIENCE)
+    assert slow.answer[2] == "one"
+    until(lambda: not any(is_running(pid) for pid in workers))
+    assert toy.stop() == 0
+    assert not os.path.exists(toy.web)
+
+
+def test_orphans_have_an_end(toy):
+    toy.simple("one", 1, "shutdown 200")
+    toy.start()
+    workers = toy.workers()
+    slow = Later(toy.web, "slow 60000")
+    time.sleep(0.3)
+    toy.master.kill()
+    toy.master.wait()
+    until(lambda: not any(is_running(pid) for pid in workers))
+    slow.join(PATIENCE)
+    assert slow.answer == [] or isinstance(slow.answer, OSError)
+
+
+# Sockets -----------------------------------------------------------------------------------------
+
+
+def test_second_instance_is_refused(toy):
+    toy.simple()
+    toy.start()
+    toy.refused()
+    assert "already served by another process" in toy.log()
+    assert ask(toy.web)[0] == "web"
+    assert toy.stop() == 0
+
+
+def test_stale_socket_is_replaced(toy):
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(toy.web)
+    toy.simple()
+    toy.start()
+    assert ask(toy.web)[0] == "web"
+
+
+def test_socket_of_somebody_else_is_not_removed(toy):
+    toy.simple()
+    toy.start()
+    os.unlink(toy.web)
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(toy.web)
+        assert toy.stop() == 0
+        assert os.path.exists(toy.web)
+
+
+@pytest.mark.parametrize("listen, why", [
+    ("/tmp/" + "x" * 105, "longer than"),
+    ("nowhere", "not an address"),
+    ("localhost:80", "not an address"),
+    ("-", "no pool has a socket"),
+])
+def test_bad_addresses_are_refused(toy, listen, why):
+    toy.plan(f"pool web {listen} 1")
+    toy.refused()
+    assert why in toy.log()
+
+
+def test_other_files_and_double_addresses_are_refused(toy):
+    with open(toy.web, "w", encoding="ascii") as file:
+        file.write("precious")
+    toy.simple()
+    toy.refused()
+    assert "no socket is in the way" in toy.log()
+    with open(toy.web, encoding="ascii") as file:
+        assert file.read() == "precious"
+    os.unlink(toy.web)
+    toy.plan(f"pool web {toy.web} 1", f"pool login {toy.web} 1")
+    toy.refused()
+    assert "share an address" in toy.log()
+    toy.plan(f"pool web {toy.web} 513")
+    toy.refused()
+    assert "too many workers" in toy.log()
+
+
+@pytest.mark.parametrize("mode", ["0600", "0660", "0666"])
+def test_mode_of_the_socket(toy, mode):
+    toy.plan(f"pool web {toy.web} 1 {mode}")
+    before = os.umask(0o077)
+    try:
+        toy.start()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(os.stat(toy.web).st_mode) == int(mode, 8)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root gives files away")
+def test_owner_of_the_socket(toy):
+    toy.plan(f"pool web {toy.web} 1 0660 nobody daemon")
+    toy.start()
+    there = os.stat(toy.web)
+    assert there.st_uid == pwd.getpwnam("nobody").pw_uid
+    assert there.st_gid == grp.getgrnam("daemon").gr_gid
+    assert stat.S_IMODE(there.st_mode) == 0o660
+    toy.stop()
+    toy.plan(f"pool web {toy.web} 1 0660 nobody-of-that-name")
+    toy.refused()
+    assert not os.path.exists(toy.web)
+
+
+@pytest.mark.parametrize("host, text", [("127.0.0.1", "127.0.0.1:{}"), ("::1", "[::1]:{}")])
+def test_tcp(toy, host, text):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family) as free:
+            free.bind((host, 0))
+            port = free.getsockname()[1]
+    except OSError:
+        pytest.skip(f"no {host} on this machine")
+    toy.plan("pool web " + text.format(port) + " 2", "tag one")
+    toy.start()
+    assert ask((host, port))[0] == "web"
+    toy.refused()
+    toy.plan("pool web " + text.format(port) + " 2", "tag two")
+    with Load((host, port), 2) as load:
+        toy.reload()
+        load.wait_for(10)
+    assert load.failures == []
+    assert ask((host, port))[2] == "two"
+    assert toy.stop() == 0
+    toy.start()  # although connections of before are still in TIME_WAIT
+    assert ask((host, port))[2] == "two"
+
+
+def listening(path):
+    one = socket.socket(socket.AF_UNIX)
+    one.bind(path)
+    one.listen(64)
+    os.chmod(path, 0o666)
+    return one
+
+
+def test_descriptor_0(toy):
+    path = os.path.join(toy.dir, "given.sock")
+    login = os.path.join(toy.dir, "login.sock")
+    with listening(path) as given:
+        toy.plan(f"pool web {toy.web} 2", f"pool login {login} 2", "tag one")
+        toy.start(stdin=given)
+        assert ask(path)[0] == "web"
+        assert not os.path.exists(toy.web) and not os.path.exists(login)
+        toy.settled(2)
+        toy.plan(f"pool web {toy.web} 3", f"pool login {login} 2", "tag two")
+        toy.reload()
+        assert ask(path)[2] == "two"
+        toy.upgrade()
+        assert ask(path)[:1] == ["web"]
+        toy.settled(3)
+        assert toy.stop() == 0
+        assert os.path.exists(path)
+
+
+def start_activated(toy, sockets, names):
+    """As systemd does: descriptors from 3 on, and variables for exactly this process."""
+    high = [fcntl.fcntl(one, fcntl.F_DUPFD, 50) for one in sockets]
+    redirections = " ".join(f"{3 + i}<&{fd}" for i, fd in enumerate(high))
+    script = f'LISTEN_PID=$$ exec "$@" {redirections}'
+    environment = dict(os.environ, LISTEN_FDS=str(len(high)))
+    if names:
+        environment["LISTEN_FDNAMES"] = names
+    try:
+        toy.start(wrapper=["bash", "-c", script, "bash"], pass_fds=high, env=environment)
+    finally:
+        for fd in high:
+            os.close(fd)
+
+
+@pytest.mark.parametrize("names, first, second", [
+    ("login:web", "login", "web"),
+    ("", "web", "login"),
+    ("unknown:web", "login", "web"),
+])
+def test_socket_activation(toy, names, first, second):
+    paths = [os.path.join(toy.dir, name) for name in ("a.sock", "b.sock", "extra.sock")]
+    with listening(paths[0]) as one, listening(paths[1]) as two:
+        lines = [f"pool web {toy.web} 1", "pool login - 1", f"pool extra {paths[2]} 1"]
+        toy.plan(*lines, "tag one")
+        start_activated(toy, [one, two], names)
+        assert ask(paths[0])[0] == first
+        assert ask(paths[1])[0] == second
+        assert ask(paths[2])[0] == "extra"
+        assert not os.path.exists(toy.web)
+        toy.plan(*lines, "tag two")
+        toy.reload()
+        assert [ask(path)[0] for path in paths] == [first, second, "extra"]
+        toy.upgrade()
+        assert [ask(path)[0] for path in paths] == [first, second, "extra"]
+        assert ask(paths[0])[2] == "two"
+        assert toy.stop() == 0
+        assert os.path.exists(paths[0]) and os.path.exists(paths[1])
+        assert not os.path.exists(paths[2])
+
+
+def test_activation_meant_for_another_process_is_ignored(toy):
+    toy.simple()
+    toy.start(env=dict(os.environ, LISTEN_PID="1", LISTEN_FDS="3"))
+    assert ask(toy.web)[0] == "web"
+
+
+# Upgrade -----------------------------------------------------------------------------------------
+
+
+def test_upgrade_under_load_fails_nobody(toy):
+    own_copy(toy)
+    toy.simple("tag0", 3)
+    toy.start()
+    fds, inode = toy.fds(), os.stat(toy.web).st_ino
+    with Load(toy.web) as load:
+        for i in range(1, 6):
+            toy.simple(f"tag{i}", 3)
+            replace_program(toy)
+            toy.upgrade()
+            load.wait_for(20)
+    assert load.failures == []
+    assert ask(toy.web)[2] == "tag5"
+    toy.settled(3)
+    assert toy.fds() == fds
+    assert os.stat(toy.web).st_ino == inode
+    with open(f"/proc/{toy.master.pid}/environ", "rb") as file:
+        environment = file.read()
+    for pid in toy.workers():
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            assert toy.program.encode() in file.read()
+    assert b"LISTEN_FDS" not in environment
+    assert toy.stop() == 0
+    assert not os.path.exists(toy.web)
+
+
+def test_upgrade_finishes_what_old_workers_have_begun(toy):
+    toy.simple("one", 1)
+    toy.start()
+    slow = Later(toy.web, "slow 1500")
+    time.sleep(0.2)
+    toy.simple("two", 1)
+    toy.upgrade()
+    assert ask(toy.web)[2] == "two"
+    slow.join(PATIENCE)
+    assert slow.answer[2] == "one"
+    toy.settled(1)
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\nexit 3\n", "no program at all\0"])
+def test_upgrade_to_a_broken_program_is_refused(toy, text):
+    own_copy(toy)
+    toy.simple()
+    toy.start()
+    workers, fds = sorted(toy.workers()), toy.fds()
+    replace_program(toy, text)
+    toy.upgrade("new program refused, the old one goes on")
+    assert sorted(toy.workers()) == workers
+    assert toy.fds() == fds
+    replace_program(toy)
+    toy.simple("two")
+    toy.upgrade()
+    assert ask(toy.web)[2] == "two"
+
+
+def test_upgrade_is_refused_with_a_bad_configuration(toy):
+    toy.simple()
+    toy.start()
+    toy.simple("two", 3, "refuse")
+    toy.upgrade("new program refused, the old one goes on")
+    assert ask(toy.web)[2] == "one"
+
+
+def test_upgrade_is_refused_when_the_plan_cannot_be(toy):
+    toy.simple()
+    toy.start()
+    toy.simple("two", 513)
+    toy.upgrade("new program refused, the old one goes on")
+    assert "too many workers" in toy.log()
+    assert ask(toy.web)[2] == "one"
+
+
+def test_upgrade_serves_what_it_can(toy):
+    """There is no way back after the execution, so one bad socket must not end the others."""
+    toy.simple()
+    toy.start()
+    toy.plan(f"pool bad {toy.dir}/missing/x.sock 1", f"pool web {toy.web} 2", "tag two")
+    toy.upgrade()
+    assert ask(toy.web)[2] == "two"
+    toy.settled(2)
+
+
+def test_loop_goes_on_while_a_new_program_is_checked(toy):
+    own_copy(toy)
+    toy.simple()
+    toy.start()
+    replace_program(toy, "#!/bin/sh\nexec sleep 60\n")
+    toy.send(signal.SIGUSR2)
+    until(lambda: toy.count("checking the new program"))
+    toy.simple("two")
+    toy.reload()
+    assert ask(toy.web)[2] == "two"
+    assert toy.stop() == 0
+
+
+def test_upgrade_and_stop_at_the_same_time(toy):
+    for delay in (0, 0.01, 0.05, 0.1):
+        toy.simple()
+        toy.start()
+        workers = toy.workers()
+        toy.send(signal.SIGUSR2)
+        time.sleep(delay)
+        assert toy.stop() == 0
+        assert not any(is_running(pid) for pid in workers)
+        assert not os.path.exists(toy.web)
+
+
+def test_upgrade_and_reload_at_the_same_time(toy):
+    toy.simple("one", 2)
+    toy.start()
+    toy.simple("two", 2)
+    with Load(toy.web) as load:
+        for _ in range(5):
+            toy.send(signal.SIGHUP)
+            toy.send(signal.SIGUSR2)
+            load.wait_for(5)
+            toy.send(signal.SIGHUP)
+        until(lambda: toy.count("taken over from the program before") >= 1)
+        until(lambda: ask(toy.web)[2] == "two")
+        load.wait_for(50)
+    assert load.failures == []
+    assert toy.master.poll() is None
+    toy.settled(2)
+
+
+# Around it ---------------------------------------------------------------------------------------
+
+
+def test_pid_file(toy):
+    first, second = os.path.join(toy.dir, "pid"), os.path.join(toy.dir, "pid2")
+    toy.simple("one", 1, f"pid_file {first}")
+    toy.start()
+    with open(first, encoding="ascii") as file:
+        assert file.read() == f"{toy.master.pid}\n"
+    toy.simple("one", 1, f"pid_file {second}")
+    toy.reload()
+    assert os.path.exists(second) and not os.path.exists(first)
+    assert toy.stop() == 0
+    assert not os.path.exists(second)
+    toy.start()
+    with open(second, "w", encoding="ascii") as file:
+        file.write("1\n")
+    assert toy.stop() == 0
+    assert os.path.exists(second)
+
+
+def test_pid_file_that_cannot_be_written(toy):
+    toy.simple("one", 1, f"pid_file {toy.dir}/missing/pid")
+    toy.refused(73)
+    assert not os.path.exists(toy.web)
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has privileges to drop")
+@pytest.mark.parametrize("user, group", [("daemon", ""), ("daemon", "games"), ("", "")])
+def test_workers_have_no_privileges(toy, user, group):
+    lines = [f"user {user}"] if user else []
+    lines += [f"group {group}"] if group else []
+    toy.simple("one", 2, *lines)
+    toy.start()
+    if not user:
+        names = [one.pw_name for one in pwd.getpwall()]
+        user = "gatehouse" if "gatehouse" in names else "nobody"
+    entry = pwd.getpwnam(user)
+    gid = grp.getgrnam(group).gr_gid if group else entry.pw_gid
+    for pid in toy.workers():
+        status = status_of(pid)
+        assert status["Uid"].split() == [str(entry.pw_uid)] * 4
+        assert status["Gid"].split() == [str(gid)] * 4
+        assert "0" not in status["Groups"].split()
+        assert status["NoNewPrivs"] == "1"
+        assert int(status["CapEff"], 16) == 0
+    assert ask(toy.web)[3] == str(entry.pw_uid)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root has privileges to drop")
+@pytest.mark.parametrize("line", ["user root", "user nobody-of-that-name",
+                                  "group no-group-of-that-name"])
+def test_workers_never_run_as_root(toy, line):
+    toy.simple("one", 1, line)
+    toy.refused()
+    assert not os.path.exists(toy.web)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root looks into processes that cannot be dumped")
+def test_workers_hold_only_what_they_need(toy):
+    login = os.path.join(toy.dir, "login.sock")
+    toy.plan(f"pool web {toy.web} 1", f"pool login {login} 1")
+    toy.start()
+    for path in (toy.web, login):
+        pid = int(ask(path)[1])
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        assert sum(link.startswith("socket:") for link in links) == 1
+
+
+def test_service_manager_is_told(toy):
+    path = os.path.join(toy.dir, "notify.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(PATIENCE)
+
+        def told():
+            return manager.recv(4096).decode().splitlines()
+
+        toy.simple()
+        toy.start(env=dict(os.environ, NOTIFY_SOCKET=path))
+        ready = told()
+        assert "READY=1" in ready and f"MAINPID={toy.master.pid}" in ready
+        assert "STATUS=web 3" in ready
+        toy.reload()
+        reloading = told()
+        assert "RELOADING=1" in reloading
+        assert any(line.startswith("MONOTONIC_USEC=") for line in reloading)
+        assert "READY=1" in told()
+        toy.upgrade()
+        assert "RELOADING=1" in told()
+        assert "READY=1" in told()
+        toy.stop()
+        assert "STOPPING=1" in told()

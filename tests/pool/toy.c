@@ -1,0 +1,176 @@
+/*
+ * toy: a program of the pool whose workers answer lines, for test_pool.py.
+ *
+ *   toy PLAN [-T]      -T reads the plan and exits: 0, or 78 when it is refused
+ *
+ * PLAN is read anew for each reload; a line is a word and its arguments:
+ *   pool NAME LISTEN WORKERS [MODE [OWNER [GROUP]]]   LISTEN "-": the pool is off
+ *   tag TEXT, pid_file PATH, shutdown MS, user NAME, group NAME
+ *   refuse             this plan is refused
+ *   die                work() returns 3 at once, before it is ready
+ *   never              work() never calls worker_ready
+ *
+ * A worker answers one line for each connection: "hello" and "slow MS" (answered that much later)
+ * with "POOL PID TAG UID", "exit CODE" with nothing.
+ */
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "pool/pool.h"
+
+struct toy {
+    struct pool_plan plan;
+    char texts[POOL_MAX][4][256];
+    char tag[32], pid_file[128], user[32], group[32];
+    bool refuse, die, never;
+};
+
+static const char *plan_path;
+
+static void read_pool(struct toy *toy, const char *line) {
+    struct pool_spec *pool = &toy->plan.pools[toy->plan.count];
+    char(*text)[256] = toy->texts[toy->plan.count];
+    unsigned mode = 0600;
+
+    if (toy->plan.count == POOL_MAX || sscanf(line, "pool %255s %255s %u %o %255s %255s", text[0],
+                                              text[1], &pool->workers, &mode, text[2], text[3]) < 3)
+        return;
+    if (strcmp(text[1], "-") == 0)
+        text[1][0] = '\0';
+    pool->name = text[0];
+    pool->listen = text[1];
+    pool->owner = text[2];
+    pool->group = text[3];
+    pool->mode = (mode_t)mode;
+    pool->backlog = 128;
+    toy->plan.count++;
+}
+
+static void read_line(struct toy *toy, const char *line) {
+    long long ms;
+
+    read_pool(toy, line);
+    (void)sscanf(line, "tag %31s", toy->tag);
+    (void)sscanf(line, "pid_file %127s", toy->pid_file);
+    (void)sscanf(line, "user %31s", toy->user);
+    (void)sscanf(line, "group %31s", toy->group);
+    if (sscanf(line, "shutdown %lld", &ms) == 1)
+        toy->plan.shutdown_ms = ms;
+    toy->refuse |= strncmp(line, "refuse", 6) == 0;
+    toy->die |= strncmp(line, "die", 3) == 0;
+    toy->never |= strncmp(line, "never", 5) == 0;
+}
+
+static void unload(struct pool_plan *plan) {
+    free(plan->world);
+}
+
+static struct pool_plan *load(void) {
+    struct toy *toy = calloc(1, sizeof *toy);
+    FILE *file = fopen(plan_path, "re");
+    char line[1200];
+
+    MUST(toy && file);
+    toy->plan.shutdown_ms = 5000;
+    toy->plan.world = toy;
+    toy->plan.user = toy->user;
+    toy->plan.group = toy->group;
+    toy->plan.pid_file = toy->pid_file;
+    while (fgets(line, sizeof line, file))
+        read_line(toy, line);
+    fclose(file);
+    if (toy->refuse) {
+        log_error("toy refuses");
+        free(toy);
+        return NULL;
+    }
+    return &toy->plan;
+}
+
+/* Sleeps on although orders come: a request that has begun is finished, unless told to quit. */
+static bool busy(const struct worker *worker, long ms) {
+    int64_t until = clock_mono_ms() + ms;
+    struct pollfd told = {.fd = worker->control_fd, .events = POLLIN};
+    int64_t left;
+
+    while ((left = until - clock_mono_ms()) > 0)
+        if (poll(&told, 1, (int)left) > 0 && worker_told(worker) == WORKER_QUIT)
+            return false;
+    return true;
+}
+
+static void answer(const struct worker *worker, int fd, const char *line) {
+    const struct toy *toy = worker->plan->world;
+    char text[256];
+    long ms = 0;
+    int code;
+
+    if (sscanf(line, "exit %d", &code) == 1)
+        _exit(code);
+    (void)sscanf(line, "slow %ld", &ms);
+    if (ms > 0 && !busy(worker, ms))
+        return;
+    snprintf(text, sizeof text, "%s %ld %s %ld\n", worker->pool->name, (long)getpid(), toy->tag,
+             (long)getuid());
+    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
+}
+
+static void serve_one(const struct worker *worker, uint64_t *served) {
+    char line[256];
+    int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    ssize_t len;
+
+    if (fd < 0)
+        return;
+    worker_busy(worker, clock_mono_ms());
+    if ((len = recv(fd, line, sizeof line - 1, 0)) > 0) {
+        line[len] = '\0';
+        answer(worker, fd, line);
+        worker_served(worker, ++*served);
+    }
+    close(fd);
+    worker_busy(worker, 0);
+}
+
+static int work(const struct worker *worker) {
+    const struct toy *toy = worker->plan->world;
+    struct pollfd fds[] = {{.fd = worker->listen_fd, .events = POLLIN},
+                           {.fd = worker->control_fd, .events = POLLIN}};
+    uint64_t served = 0;
+
+    if (toy->die)
+        return 3;
+    if (!toy->never)
+        worker_ready(worker);
+    while (worker_told(worker) == WORKER_GO_ON) {
+        if (poll(fds, 2, -1) > 0 && fds[0].revents && !fds[1].revents)
+            serve_one(worker, &served);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const struct pool_ops ops = {.load = load, .unload = unload, .work = work};
+    struct pool_plan *plan;
+
+    if (argc < 2)
+        return EX_USAGE;
+    plan_path = argv[1];
+    if (!(plan = load()))
+        return EX_CONFIG;
+    if (strcmp(argv[argc - 1], "-T") == 0) {
+        int code = pool_check(plan);
+        unload(plan);
+        return code;
+    }
+    return pool_run(&ops, plan, argv);
+}

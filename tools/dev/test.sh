@@ -1,0 +1,177 @@
+# shellcheck shell=bash
+# test: unit tests, flow tests against a real instance, make distcheck; one line of totals at last.
+
+PASSED=0 FAILED=0 SKIPPED=0
+
+# count PASSED FAILED SKIPPED
+count() {
+    PASSED=$((PASSED + $1)) FAILED=$((FAILED + $2)) SKIPPED=$((SKIPPED + $3))
+}
+
+# sum_of WORD FILE: the numbers behind "# WORD:" in automake's summaries, added up.
+sum_of() { awk -v word="$1:" '$1 == "#" && $2 == word { sum += $3 } END { print sum + 0 }' "$2"; }
+
+# before_word WORD TEXT: the number in front of a word in pytest's last line.
+before_word() { grep -oE "[0-9]+ $1" <<<"$2" | grep -oE '[0-9]+' || printf 0; }
+
+test_unit() {
+    local build=$1 only=$2 log rc=0 names args=()
+    log=$build/dev-check.log
+    if [ -n "$only" ]; then
+        names=$(cd "$TOP/tests" && find unit -name "test_*$only*.c" 2>/dev/null |
+            sed 's/\.c$//; s/^/tests\//' | sort | xargs) || true
+        [ -n "$names" ] || return 0
+        args=("TESTS=$names")
+    fi
+    shown "unit tests" "$log" timeout --foreground -k 10 900 make -C "$build" -j2 check \
+        ${args[@]+"${args[@]}"} || rc=$?
+    local passed failed skipped
+    passed=$(sum_of PASS "$log")
+    failed=$(($(sum_of FAIL "$log") + $(sum_of ERROR "$log") + $(sum_of XPASS "$log")))
+    skipped=$(sum_of SKIP "$log")
+    if [ "$rc" -ne 0 ]; then
+        # A make that broke before any test ran is a failure too.
+        [ "$failed" -gt 0 ] || failed=1
+        tail -n 100 "$build/test-suite.log" 2>/dev/null || true
+    fi
+    say "  unit tests: $passed passed, $failed failed"
+    count "$passed" "$failed" "$skipped"
+}
+
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 9000))
+        if ! port_owner $port >/dev/null && ! port_owner $((port + 363)) >/dev/null; then
+            printf '%s' $port
+            return 0
+        fi
+    done
+}
+
+test_instance_down() {
+    "$TOP/dev" down --dir "$TEST_DIR" --wipe >/dev/null 2>&1
+    rm -rf "$TEST_ROOT"
+}
+
+test_flow() {
+    local only=$1 log=$TEST_ROOT/pytest.log rc=0 line folders=()
+    local folder
+    for folder in flow pool conf house; do
+        if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
+            folders+=("tests/$folder")
+        fi
+    done
+    [ "${#folders[@]}" -gt 0 ] || return 0
+    (
+        while IFS= read -r line; do
+            export "${line?}"
+        done < <("$TOP/dev" env --dir "$TEST_DIR")
+        export GATEHOUSE_DIR=$TEST_DIR GATEHOUSE_DEV=$TOP/dev PYTHONDONTWRITEBYTECODE=1
+        cd "$TOP"
+        timeout --foreground -k 10 1500 /usr/bin/python3 -m pytest -q -p no:cacheprovider \
+            "${folders[@]}" ${only:+-k "$only"} </dev/null 2>&1 | tee "$log"
+        exit "${PIPESTATUS[0]}"
+    ) || rc=$?
+    line=$(grep -E '[0-9]+ (passed|failed|error|skipped|deselected).* in [0-9.]+' "$log" | tail -n 1 || true)
+    local passed failed
+    passed=$(before_word passed "$line")
+    failed=$(($(before_word failed "$line") + $(before_word 'errors?' "$line")))
+    # 5: nothing was selected, which --only may do; else a run that broke is a failure.
+    if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ] && ! { [ "$rc" -eq 5 ] && [ -n "$only" ]; }; then
+        failed=1
+    fi
+    count "$passed" "$failed" "$(before_word skipped "$line")"
+}
+
+# What the sanitizers find in a running service shows in no answer: they write it to files, one for
+# each process, in a directory where the unprivileged workers may write too.
+sanitizers_prepare() {
+    local log=$TEST_ROOT/sanitizer/report
+    mkdir -m 1777 "$TEST_ROOT/sanitizer"
+    chmod 1777 "$TEST_ROOT/sanitizer"
+    export DEV_VARIANT=asan ASAN_OPTIONS=log_path=$log
+    export UBSAN_OPTIONS=log_path=$log:print_stacktrace=1
+}
+
+sanitizers_count() {
+    local one
+    for one in "$TEST_ROOT"/sanitizer/report.*; do
+        [ -s "$one" ] || continue
+        say "  a sanitizer reports:"
+        head -n 40 "$one" | sed 's/^/    | /'
+        count 0 1 0
+    done
+}
+
+distcheck_start() {
+    DISTCHECK_LOG=$1/dev-distcheck.log
+    # A session of its own, so that all of it can be ended.
+    setsid nice make -C "$1" distcheck >"$DISTCHECK_LOG" 2>&1 </dev/null 9>&- &
+    DISTCHECK_PID=$!
+    on_exit distcheck_end
+}
+
+distcheck_end() { kill -TERM -- "-$DISTCHECK_PID" 2>/dev/null; }
+
+distcheck_wait() {
+    wait "$DISTCHECK_PID" || {
+        tail -n 40 "$DISTCHECK_LOG"
+        return 1
+    }
+}
+
+test_distcheck() {
+    if shown "make distcheck (begun beside the flow tests)" "$DISTCHECK_LOG.end" distcheck_wait
+    then
+        count 1 0 0
+    else
+        count 0 1 0
+    fi
+}
+
+cmd_test() {
+    local variant='' only='' build start=$SECONDS
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --asan) variant=asan ;;
+        --only) option_value "$1" $# && only=$2 && shift ;;
+        *) usage_error "test: unknown option $1" ;;
+        esac
+        shift
+    done
+    require_root "it installs packages and starts servers"
+    packages_install build run test
+    build_tree "$variant"
+    build=$(build_dir "$variant")
+    test_unit "$build" "$only"
+
+    TEST_ROOT=$(mktemp -d /tmp/gatehouse-test.XXXXXX)
+    chmod 755 "$TEST_ROOT"
+    TEST_DIR=$TEST_ROOT/run
+    on_exit test_instance_down
+    [ -z "$variant" ] || sanitizers_prepare
+    # Thousands of logins come from one address, and each hashes a password.
+    "$TOP/dev" up --dir "$TEST_DIR" --port "$(free_port)" --set limit.enabled=no \
+        --set password.cost=4 ||
+        die "the instance to be tested does not run"
+    if [ -z "$variant$only" ]; then
+        distcheck_start "$build"
+    fi
+    test_flow "$only"
+    if [ -n "$variant" ]; then
+        "$TOP/dev" down --dir "$TEST_DIR" # leaks are reported when a process ends
+        sanitizers_count
+    fi
+    if [ -z "$variant$only" ]; then
+        test_distcheck
+    fi
+    say "all of it took $((SECONDS - start)) s"
+    [ "$PASSED" -gt 0 ] || [ "$FAILED" -gt 0 ] || die "no test matches $only"
+    if [ "$SKIPPED" -gt 0 ]; then
+        say "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+    else
+        say "$PASSED passed, $FAILED failed"
+    fi
+    [ "$FAILED" -eq 0 ] || exit 1
+}
