@@ -89,9 +89,12 @@ static int print_effective(void) {
     struct site *site = read_or_say_why();
     if (site == NULL)
         return EX_CONFIG;
-    conf_dump(site->conf, stdout);
-    site_free(&site);
-    return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    struct generation *generation = generation_new(site);
+    int problem = pool_check(&generation->plan);
+    if (problem == EX_OK)
+        conf_dump(site->conf, stdout);
+    unload(&generation->plan);
+    return problem != EX_OK ? problem : fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
 /* Whether MariaDB can be asked and its schema is the one this program was made for. */

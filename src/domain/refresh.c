@@ -5,7 +5,8 @@
 #include "base/log.h"
 
 #define SID_BYTES   SHA256_SIZE
-#define TOKEN_BYTES (SID_BYTES + REFRESH_FAMILY_BYTES + REFRESH_SECRET_BYTES)
+#define BOUND_BYTES (SID_BYTES + REFRESH_FAMILY_BYTES + REFRESH_SECRET_BYTES)
+#define TOKEN_BYTES (BOUND_BYTES + REFRESH_TAG_BYTES)
 #define NONCE_BYTES 32
 
 static void digest_hex(const uint8_t *bytes, size_t len, char out[HEX_SIZE(SHA256_SIZE)]) {
@@ -19,12 +20,20 @@ static void fill_digests(struct refresh_token *token) {
     digest_hex(token->secret, sizeof token->secret, token->secret_digest);
 }
 
+/* HMAC-SHA-256 of the rest under the family's secret, cut to its first half (RFC 2104 section 5). */
+static void make_tag(const uint8_t bytes[BOUND_BYTES], uint8_t tag[SHA256_SIZE]) {
+    secret_hmac_sha256(bytes + SID_BYTES, REFRESH_FAMILY_BYTES, bytes, BOUND_BYTES, tag);
+}
+
 static const char *token_text(struct arena *arena, const struct refresh_token *token) {
     uint8_t bytes[TOKEN_BYTES];
     char *text = arena_alloc(arena, BASE64URL_SIZE(TOKEN_BYTES));
     MUST(hex_decode(token->sid, bytes, SID_BYTES));
     memcpy(bytes + SID_BYTES, token->family, sizeof token->family);
     memcpy(bytes + SID_BYTES + sizeof token->family, token->secret, sizeof token->secret);
+    uint8_t tag[SHA256_SIZE];
+    make_tag(bytes, tag);
+    memcpy(bytes + BOUND_BYTES, tag, REFRESH_TAG_BYTES);
     base64url_encode(bytes, sizeof bytes, text);
     secret_wipe(bytes, sizeof bytes);
     return text;
@@ -39,9 +48,12 @@ const char *refresh_token_new(struct arena *arena, const char *sid, struct refre
 }
 
 static bool read_token(const char *text, size_t len, struct refresh_token *token) {
-    uint8_t bytes[TOKEN_BYTES + 3];
+    uint8_t bytes[TOKEN_BYTES + 3], tag[SHA256_SIZE];
     if (len != BASE64URL_SIZE(TOKEN_BYTES) - 1 ||
         base64url_decode(text, len, bytes) != TOKEN_BYTES)
+        return false;
+    make_tag(bytes, tag);
+    if (!secret_equal(tag, bytes + BOUND_BYTES, REFRESH_TAG_BYTES))
         return false;
     hex_encode(bytes, SID_BYTES, token->sid);
     memcpy(token->family, bytes + SID_BYTES, sizeof token->family);

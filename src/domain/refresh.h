@@ -1,10 +1,10 @@
 /*
  * refresh: refresh tokens, and what one use of them brings.
  *
- * A token is the session's id, a secret of its family (all tokens that follow one login) and a
- * secret of its own.  Redis knows digests of the secrets.  The family's secret shows that a token was
- * once handed out, so that a replay can be told from an invention; the own secret shows that it is
- * the current one.
+ * A token is the session's id, a secret of its family (all tokens that follow one login), a secret of
+ * its own, and a tag that binds the three.  Redis knows digests of the secrets.  Family and tag show
+ * that a token was once handed out, so that a replay (theft) can be told from an invention or a token
+ * that was mangled on its way; the own secret shows that it is the current one.
  *
  * The successor's secret is HMAC-SHA-256 of a nonce under the old one.  The first use stores its
  * nonce for the grace; whoever presents the same token within it derives the same successor, and
@@ -19,6 +19,7 @@
 
 #define REFRESH_FAMILY_BYTES 16
 #define REFRESH_SECRET_BYTES 32
+#define REFRESH_TAG_BYTES    16
 
 struct refresh_token {
     char sid[SID_SIZE];

@@ -164,8 +164,8 @@ static enum token_verdict judge_times(const json *payload, const struct conf *co
     *why = "iat is in the future";
     if (claims->iat < 0 || claims->iat > now + MAX_SKEW_S + leeway)
         return TOKEN_BAD;
-    *why = "exp is before iat";
-    if (claims->exp < claims->iat)
+    *why = "exp is negative";
+    if (claims->exp < 0)
         return TOKEN_BAD;
     *why = "nbf is in the future or no integer";
     enum json_found found = json_get_int(payload, "nbf", &nbf);

@@ -204,6 +204,13 @@ static void listen_or_not(struct loop *loop) {
     loop->listening = want;
 }
 
+/* An address that a stopping worker holds could not be bound by the next service. */
+static void stop_listening(struct loop *loop) {
+    listen_or_not(loop);
+    close(loop->options.listen_fd);
+    loop->options.listen_fd = -1;
+}
+
 static void expire(struct loop *loop) {
     struct conn_list *lists[] = {&loop->reading, &loop->writing, &loop->idle};
     for (size_t i = 0; i < 3; i++) {
@@ -248,6 +255,7 @@ static void serve_ready(struct loop *loop) {
 /* Kept connections are let go when draining, but what has come on them is still answered. */
 static void drain(struct loop *loop) {
     loop->draining = true;
+    stop_listening(loop);
     struct conn *conn, *next;
     for (conn = TAILQ_FIRST(&loop->idle); conn != NULL; conn = next) {
         next = TAILQ_NEXT(conn, entry);

@@ -26,6 +26,7 @@ struct fcgi_request {
     struct buf *out; /* where the CGI answer (headers, empty line, body) is appended */
 };
 
+/* LOOP_DRAIN: accept nothing more (listen_fd is closed), answer what has begun, return. */
 enum loop_order { LOOP_GO_ON, LOOP_DRAIN, LOOP_QUIT };
 
 struct loop_options {

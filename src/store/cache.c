@@ -387,8 +387,10 @@ static void ask_all(struct cache *cache, struct ask *asks) {
             return;
         bool reconnect = false;
         asks = exchange(cache, asks, &reconnect);
-        if (asks == NULL && !reconnect)
+        if (asks == NULL && !reconnect) {
+            gate_opened(cache->gate);
             return;
+        }
         bool late = asks != NULL && timed_out(cache);
         disconnect(cache);
         if (late) {

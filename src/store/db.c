@@ -300,8 +300,10 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
             return ANSWER_UNKNOWN;
         int64_t started = clock_mono_ms();
         error = execute(db, arena, statement, params, param_count, result);
-        if (error == 0)
+        if (error == 0) {
+            gate_opened(db->gate);
             return ANSWER_YES;
+        }
         if (error == ER_DUP_ENTRY)
             return ANSWER_NO;
         if (!connection_is_sound(error))

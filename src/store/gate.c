@@ -16,7 +16,9 @@ bool gate_may_try(struct gate *gate, int64_t try_ms) {
 }
 
 void gate_opened(struct gate *gate) {
-    atomic_store(&gate->shut_until, 0);
+    /* Read first: while all is well nobody writes, and the line stays in every processor's cache. */
+    if (atomic_load(&gate->shut_until) != 0)
+        atomic_store(&gate->shut_until, 0);
 }
 
 void gate_failed(struct gate *gate) {

