@@ -122,7 +122,7 @@ static int check(void) {
     struct realm realm;
     if (site == NULL)
         return EX_CONFIG;
-    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
     realm_open(&realm, site, gates);
     bool redis = cache_connect(realm.cache) == ANSWER_YES;
     if (!redis)

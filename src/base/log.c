@@ -245,6 +245,8 @@ void log_write(enum log_level level, const char *message, const struct log_field
 }
 
 _Noreturn void log_die(const char *file, int line, const char *what) {
+    if (threshold < LOG_LEVEL_ERROR)
+        threshold = LOG_LEVEL_ERROR;
     log_error("broken invariant", F_STR("what", what), F_STR("file", file), F_INT("line", line));
     abort();
 }

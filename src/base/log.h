@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+/* LOG_LEVEL_FATAL: only broken invariants; for tools that tell of errors themselves. */
+enum log_level { LOG_LEVEL_FATAL = -1, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 

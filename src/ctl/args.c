@@ -13,9 +13,15 @@ static const struct verb *find_verb(const char *noun, const char *word) {
 }
 
 static int choose_verb(struct ctl *ctl, int argc, char **argv, int *index) {
+    if (ctl->version || (ctl->help && *index == argc))
+        return CTL_DONE;
     if (*index == argc)
-        return ctl->help ? CTL_DONE : fail(CTL_USAGE, "what is to be done? See gatehousectl help");
+        return fail(CTL_USAGE, "what is to be done? See gatehousectl help");
     const char *noun = argv[(*index)++], *words = help_words(ctl->arena, noun);
+    if (strcmp(noun, "help") == 0) {
+        ctl->help = true;
+        return CTL_DONE;
+    }
     if (words[0] == '\0')
         return fail(CTL_USAGE, "there is no \"%s\"; see gatehousectl help", noun);
     bool missing = *index == argc || argv[*index][0] == '-';
@@ -35,6 +41,8 @@ int args_begin(struct ctl *ctl, int argc, char **argv, int *index) {
             ctl->json = true;
         else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
             ctl->help = true;
+        else if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0)
+            ctl->version = true;
         else if (strcmp(word, "-c") != 0)
             return fail(CTL_USAGE, "unknown option %s; see gatehousectl help", word);
         else if (++*index == argc)
@@ -61,9 +69,8 @@ static int unknown_option(const struct ctl *ctl, const char *word, size_t len) {
     if (strncmp(word, "--pass", 6) == 0 || strcmp(word, "-p") == 0)
         return fail(CTL_USAGE, "passwords are read from the terminal or from standard input, never "
                                "from the arguments, where every user of this machine sees them");
-    return fail(CTL_USAGE, "%s %s has no option %.*s; see gatehousectl help %s %s",
-                ctl->verb->noun, ctl->verb->word, (int)len, word, ctl->verb->noun,
-                ctl->verb->word);
+    return fail(CTL_USAGE, "%s %s has no option %.*s; see gatehousectl help %s %s", ctl->verb->noun,
+                ctl->verb->word, (int)len, word, ctl->verb->noun, ctl->verb->word);
 }
 
 static int take_option(struct ctl *ctl, int argc, char **argv, int *index) {
@@ -111,8 +118,8 @@ int args_rest(struct ctl *ctl, int argc, char **argv, int index) {
     bool minus_is_operand = ctl->verb->max < 0;
     for (; index < argc; index++) {
         const char *word = argv[index];
-        bool option = word[0] == '-' && word[1] != '\0' &&
-                      (word[1] == '-' || !minus_is_operand) && !options_end;
+        bool option = word[0] == '-' && word[1] != '\0' && (word[1] == '-' || !minus_is_operand) &&
+                      !options_end;
         if (option && strcmp(word, "--") == 0)
             options_end = true;
         else if (!option)

@@ -53,8 +53,7 @@ struct ctl_option {
 struct ctl {
     const struct verb *verb;
     const char *conf_path; /* NULL: -c was not given */
-    bool json;
-    bool help;
+    bool json, help, version;
     const char **operands;
     size_t operand_count;
     struct ctl_option options[CTL_MAX_OPTIONS];
@@ -72,8 +71,9 @@ extern const struct verb verbs[];
 
 /* args.c: the words of the command line ------------------------------------------------------- */
 
-/* -c FILE, --json, --help and --version, and which verb; index is left at the verb's first operand.
- * CTL_DONE, or CTL_USAGE after saying why.  ctl->verb stays NULL with --help. */
+/* -c FILE, --json, --help and --version, and which verb; index is left behind it.  CTL_DONE, or
+ * CTL_USAGE after saying why.  ctl->verb stays NULL where help or the version is all that is asked
+ * for; behind index are then the words that help is to be about. */
 int args_begin(struct ctl *ctl, int argc, char **argv, int *index);
 /* The verb's options and operands, from argv[index] on. */
 int args_rest(struct ctl *ctl, int argc, char **argv, int index);
@@ -90,15 +90,16 @@ const char *help_words(struct arena *arena, const char *noun);
 
 /* output.c ------------------------------------------------------------------------------------ */
 
-
 /* "gatehousectl: …" on standard error; returns code, so that a verb can end with it. */
 int fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A line for people; nothing with --json.  What could move a terminal's cursor is escaped. */
 void out_line(const struct ctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* "name      value" for people; NULL is shown as a dash. */
+/* "name      value" for people; NULL and "" are shown as a dash. */
 void out_pair(const struct ctl *ctl, const char *name, const char *value);
 /* The answer with --json, else nothing.  Takes value in both cases. */
 void out_json(const struct ctl *ctl, json *value);
+/* Words separated by commas (roles) as an array. */
+json *out_words(struct arena *arena, const char *words);
 /* RFC 3339, in arena. */
 const char *out_time(struct arena *arena, int64_t ms);
 
@@ -110,7 +111,7 @@ struct table {
 
 /* A table for people: heads are the columns' names, NULL at the end; room for most rows. */
 struct table table_new(struct arena *arena, const char *const *heads, size_t most);
-/* cells: one for each column; borrowed.  NULL is shown as a dash. */
+/* cells: one for each column; borrowed.  NULL and "" are shown as a dash. */
 void table_row(struct table *table, const char *const *cells);
 void table_print(const struct ctl *ctl, const struct table *table);
 

@@ -105,8 +105,8 @@ int input_new_password(struct input *input) {
     if (code != CTL_DONE || !isatty(STDIN_FILENO))
         return code;
     code = input_secret("The same again: ", &again);
-    if (code == CTL_DONE && (again.len != input->len ||
-                             !secret_equal(again.bytes, input->bytes, input->len)))
+    if (code == CTL_DONE &&
+        (again.len != input->len || !secret_equal(again.bytes, input->bytes, input->len)))
         code = fail(CTL_REFUSED, "the two passwords differ; nothing was changed");
     input_free(&again);
     if (code != CTL_DONE)

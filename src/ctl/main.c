@@ -45,7 +45,7 @@ const struct verb verbs[] = {
      "Let a disabled user log in again."},
     {"user", "role", verb_user_role, STORES, 1, -1, "",
      "USER [ROLE... | +ROLE... -ROLE...]", "gatehousectl user role anna +editor -admin",
-     "Print the roles, set them exactly, or add and remove some; living sessions have them at once."},
+     "Print the roles, set them exactly, or add and remove some; sessions have them at once."},
     {"user", "delete", verb_user_delete, STORES, 1, 1, "--yes",
      "USER [--yes]", "gatehousectl user delete anna --yes",
      "Delete a user and every session of theirs; asks on a terminal, unless --yes is given."},
@@ -60,7 +60,7 @@ const struct verb verbs[] = {
      "Show what an access token on standard input says; nothing is checked."},
     {"token", "verify", verb_token_verify, NEEDS_CONF | NEEDS_KEYS, 0, 0, "--at=",
      "[--at TIME]", "gatehousectl token verify --at 2026-11-20T12:30:22Z < token",
-     "Whether the service would let in the access or session token on standard input, and why not."},
+     "Whether the service would let in the token on standard input (of either kind), and why not."},
     {"password", "hash", verb_password_hash, NEEDS_CONF_IF_ANY, 0, 0, "--scheme= --cost=",
      "[--scheme bcrypt|yescrypt] [--cost N]", "gatehousectl password hash --cost 12",
      "Hash the password on standard input; works without a configuration too."},
@@ -83,8 +83,8 @@ static int read_conf(struct ctl *ctl) {
                               sizeof why);
         ctl->conf = ctl->site != NULL ? ctl->site->conf : NULL;
     } else {
-        bool builtin = needs & NEEDS_CONF_IF_ANY && ctl->conf_path == NULL &&
-                       access(path, R_OK) != 0;
+        bool builtin =
+            needs & NEEDS_CONF_IF_ANY && ctl->conf_path == NULL && access(path, R_OK) != 0;
         ctl->own_conf = conf_read(builtin ? NULL : path, why, sizeof why);
         ctl->conf = ctl->own_conf;
     }
@@ -117,24 +117,28 @@ static int run_verb(struct ctl *ctl) {
 }
 
 static int help(int argc, char **argv) {
-    if (argc == 0)
-        help_all();
-    else if (argc <= 2)
+    if (argc > 2)
+        return fail(CTL_USAGE, "usage: gatehousectl help [VERB]");
+    if (argc > 0)
         return help_on(argv[0], argc == 2 ? argv[1] : NULL);
-    return argc <= 2 ? CTL_DONE : fail(CTL_USAGE, "usage: gatehousectl help [VERB]");
+    help_all();
+    return CTL_DONE;
 }
 
 static int run(struct ctl *ctl, int argc, char **argv) {
-    int index, code = args_begin(ctl, argc, argv, &index);
+    int index;
+    int code = args_begin(ctl, argc, argv, &index);
     if (code == CTL_DONE && ctl->verb != NULL)
         code = args_rest(ctl, argc, argv, index);
     if (code != CTL_DONE)
         return code;
-    if (ctl->verb == NULL)
-        help_all();
-    else if (ctl->help)
-        return help_on(ctl->verb->noun, ctl->verb->word);
-    return ctl->verb != NULL ? run_verb(ctl) : CTL_DONE;
+    if (ctl->version)
+        puts(PACKAGE_STRING);
+    else if (ctl->verb == NULL)
+        code = help(argc - index, argv + index);
+    else
+        code = ctl->help ? help_on(ctl->verb->noun, ctl->verb->word) : run_verb(ctl);
+    return code;
 }
 
 /* An answer that could not be written was not given. */
@@ -148,18 +152,10 @@ static int flush(int code) {
 
 int main(int argc, char **argv) {
     struct ctl ctl = {.arena = arena_new(16 * 1024)};
-    int code;
     /* A store that hangs up, and a reader that does, are errors like others. */
     signal(SIGPIPE, SIG_IGN);
-    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
-    if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)) {
-        puts(PACKAGE_STRING);
-        code = CTL_DONE;
-    } else if (argc > 1 && strcmp(argv[1], "help") == 0) {
-        code = help(argc - 2, argv + 2);
-    } else {
-        code = run(&ctl, argc, argv);
-    }
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
+    int code = run(&ctl, argc, argv);
     arena_free(&ctl.arena);
     return flush(code);
 }

@@ -45,6 +45,8 @@ static const char *clean(struct arena *arena, const char *text) {
     return copy;
 }
 
+static void print_line(FILE *to, const char *before, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 static void print_line(FILE *to, const char *before, const char *format, va_list args) {
     char *text = NULL;
     struct buf line = {0};
@@ -73,7 +75,8 @@ void out_line(const struct ctl *ctl, const char *format, ...) {
 }
 
 void out_pair(const struct ctl *ctl, const char *name, const char *value) {
-    out_line(ctl, "%-14s %s", name, value != NULL ? value : "-");
+    bool empty = value == NULL || value[0] == '\0';
+    out_line(ctl, "%-14s %s", name, empty ? "-" : value);
 }
 
 void out_json(const struct ctl *ctl, json *value) {
@@ -81,6 +84,14 @@ void out_json(const struct ctl *ctl, json *value) {
     if (ctl->json)
         puts(json_text(value, &len));
     json_free(value);
+}
+
+json *out_words(struct arena *arena, const char *words) {
+    json *array = json_new_array();
+    char *rest = arena_str(arena, words);
+    for (char *word = strtok_r(rest, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest))
+        json_append_string(array, word);
+    return array;
 }
 
 const char *out_time(struct arena *arena, int64_t ms) {

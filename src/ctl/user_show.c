@@ -1,22 +1,12 @@
 #include "ctl/user_show.h"
 
-#include <string.h>
-
-static json *roles_as_json(struct ctl *ctl, const char *roles) {
-    json *array = json_new_array();
-    char *rest = arena_str(ctl->arena, roles);
-    for (char *role = strtok_r(rest, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest))
-        json_append_string(array, role);
-    return array;
-}
-
 static json *user_as_json(struct ctl *ctl, const struct user *user) {
     json *object = json_new_object();
     json_add_string(object, "id", user->id_text);
     json_add_string(object, "email", user->email);
     json_add_string(object, "username", user->username);
     json_add_string(object, "displayName", user->display_name);
-    json_add(object, "roles", roles_as_json(ctl, user->roles));
+    json_add(object, "roles", out_words(ctl->arena, user->roles));
     json_add_bool(object, "emailVerified", user->email_verified);
     json_add_bool(object, "disabled", user->disabled);
     json_add_string(object, "createdAt", user->created_at);
@@ -29,7 +19,7 @@ void show_user(struct ctl *ctl, const struct user *user) {
     out_pair(ctl, "email", user->email);
     out_pair(ctl, "username", user->username);
     out_pair(ctl, "name", user->display_name);
-    out_pair(ctl, "roles", user->roles[0] != '\0' ? user->roles : NULL);
+    out_pair(ctl, "roles", user->roles);
     out_pair(ctl, "verified", user->email_verified ? "yes" : "no");
     out_pair(ctl, "disabled", user->disabled ? "yes" : "no");
     out_pair(ctl, "created", user->created_at);
@@ -44,10 +34,13 @@ void show_users(struct ctl *ctl, const struct user *users, size_t count, bool mo
     json *answer = json_new_object(), *list = json_new_array();
     for (size_t i = 0; i < count; i++) {
         const struct user *user = &users[i];
-        const char *cells[] = {user->id_text,      user->email,
-                               user->username,     user->display_name,
+        const char *cells[] = {user->id_text,
+                               user->email,
+                               user->username,
+                               user->display_name,
                                user->disabled ? "disabled" : "enabled",
-                               user->roles,        user->last_login_at};
+                               user->roles,
+                               user->last_login_at};
         table_row(&table, cells);
         json_append(list, user_as_json(ctl, user));
     }

@@ -20,8 +20,8 @@ int verb_key_new(struct ctl *ctl) {
                     why);
     struct keyring *ring = keyring_read(directory, why, sizeof why);
     if (ring == NULL)
-        return fail(CTL_BAD_CONF,
-                    "the key %s was made, but gatehouse cannot use its directory: %s", kid, why);
+        return fail(CTL_BAD_CONF, "the key %s was made, but gatehouse cannot use its directory: %s",
+                    kid, why);
     bool signs = strcmp(keyring_signing(ring)->kid, kid) == 0;
     keyring_free(&ring);
     out_line(ctl, "%s", kid);

@@ -19,8 +19,8 @@ static json *item_as_json(struct ctl *ctl, const struct session_item *item, int6
 }
 
 static void print_sessions(struct ctl *ctl, const struct session_item *items, size_t count) {
-    static const char *const heads[] = {"ID",      "CREATED", "LAST ACTIVITY",
-                                        "EXPIRES", "IP",      "USER AGENT", NULL};
+    static const char *const heads[] = {"ID",         "CREATED", "LAST ACTIVITY", "EXPIRES", "IP",
+                                        "USER AGENT", NULL};
     struct table table = table_new(ctl->arena, heads, count);
     json *answer = json_new_object(), *list = json_new_array();
     int64_t now = clock_wall_ms();

@@ -29,7 +29,8 @@ static void show(struct ctl *ctl, json *header, json *claims) {
     out_pair(ctl, "claims", json_text(claims, &len));
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         show_time(ctl, claims, names[i], times);
-    out_line(ctl, "Nothing was checked, not even the signature: that is gatehousectl token verify.");
+    out_line(ctl,
+             "Nothing was checked, not even the signature: that is gatehousectl token verify.");
     json_add(answer, "header", header);
     json_add(answer, "claims", claims);
     json_add(answer, "times", times);
@@ -66,36 +67,43 @@ struct finding {
     struct session_who who;     /* of a session that lives */
 };
 
+/* The token itself, as far as it could be read. */
+static void show_token(struct ctl *ctl, const struct finding *finding, const char *sid,
+                       json *answer) {
+    out_pair(ctl, "kind", finding->kind);
+    out_pair(ctl, "session", sid);
+    json_add_string(answer, "kind", finding->kind);
+    json_add_string(answer, "session", sid);
+    if (finding->claims.jti == NULL)
+        return;
+    const char *expires = out_time(ctl->arena, finding->claims.exp * 1000);
+    out_pair(ctl, "token", finding->claims.jti);
+    out_pair(ctl, "expires", expires);
+    json_add_string(answer, "token", finding->claims.jti);
+    json_add_string(answer, "expiresAt", expires);
+}
+
+/* Whom the session acts for today, whatever the token says. */
+static void show_who(struct ctl *ctl, const struct session_who *who, json *answer) {
+    out_pair(ctl, "user", who->user_id);
+    out_pair(ctl, "email", who->email);
+    out_pair(ctl, "roles", who->roles);
+    json_add_string(answer, "user", who->user_id);
+    json_add_string(answer, "email", who->email);
+    json_add(answer, "roles", out_words(ctl->arena, who->roles));
+}
+
 static int show_finding(struct ctl *ctl, const struct finding *finding, const char *sid) {
     bool valid = finding->code == NULL;
     json *answer = json_new_object();
-    if (valid)
-        out_line(ctl, "valid: %s", finding->reason);
-    else
-        out_line(ctl, "%s: %s", finding->code, finding->reason);
+    out_line(ctl, "%s: %s", valid ? "valid" : finding->code, finding->reason);
     json_add_bool(answer, "valid", valid);
     json_add_string(answer, "code", finding->code);
     json_add_string(answer, "reason", finding->reason);
-    if (sid != NULL) {
-        out_pair(ctl, "kind", finding->kind);
-        out_pair(ctl, "session", sid);
-        json_add_string(answer, "kind", finding->kind);
-        json_add_string(answer, "session", sid);
-    }
-    if (valid) {
-        out_pair(ctl, "user", finding->who.user_id);
-        out_pair(ctl, "email", finding->who.email);
-        out_pair(ctl, "roles", finding->who.roles);
-        json_add_string(answer, "user", finding->who.user_id);
-        json_add_string(answer, "email", finding->who.email);
-    }
-    if (sid != NULL && finding->claims.jti != NULL) {
-        const char *expires = out_time(ctl->arena, finding->claims.exp * 1000);
-        out_pair(ctl, "token", finding->claims.jti);
-        out_pair(ctl, "expires", expires);
-        json_add_string(answer, "token", finding->claims.jti);
-        json_add_string(answer, "expiresAt", expires);
-    }
+    if (sid != NULL)
+        show_token(ctl, finding, sid, answer);
+    if (valid)
+        show_who(ctl, &finding->who, answer);
     out_json(ctl, answer);
     return valid ? CTL_DONE : CTL_REFUSED;
 }
@@ -131,7 +139,8 @@ static bool judge_session(struct ctl *ctl, const char *sid, struct finding *find
     return true;
 }
 
-/* The token by itself; NULL: it is settled that it is not let in. */
+/* The token by itself, as the service reads it first: what is bad or expired is refused without
+ * asking Redis.  Its session; NULL: it is refused, and *finding says why. */
 static const char *judge_token(struct ctl *ctl, const struct input *token, int64_t at_ms,
                                struct finding *finding) {
     struct credential credential;
@@ -164,8 +173,10 @@ int verb_token_verify(struct ctl *ctl) {
     struct finding finding = {0};
     struct input token;
     if (at != NULL && !when_parse(at, &at_ms))
-        return fail(CTL_USAGE, "--at is a time like 2026-11-20T12:30:22Z, or seconds since 1970, "
-                               "not \"%s\"", at);
+        return fail(CTL_USAGE,
+                    "--at is a time like 2026-11-20T12:30:22Z, or seconds since 1970, "
+                    "not \"%s\"",
+                    at);
     int code = input_secret("Token: ", &token);
     if (code != CTL_DONE)
         return code;

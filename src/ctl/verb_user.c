@@ -39,8 +39,9 @@ static int give_roles(struct ctl *ctl, const struct user *user) {
             account_set_role(&ctl->realm, ctl->arena, user->id, ctl->options[i].value, true);
         /* The same role twice is given once. */
         if (result != ACCOUNT_DONE && result != ACCOUNT_NOT_FOUND)
-            return fail(CTL_NO_STORE, "the user %s was added, but not all roles: give them with "
-                                      "gatehousectl user role when the stores answer",
+            return fail(CTL_NO_STORE,
+                        "the user %s was added, but not all roles: give them with "
+                        "gatehousectl user role when the stores answer",
                         user->id_text);
     }
     return CTL_DONE;
@@ -90,8 +91,8 @@ int verb_user_passwd(struct ctl *ctl) {
     int code = find_user(ctl, ctl->operands[0], &user);
     if (code != CTL_DONE || (code = input_new_password(&password)) != CTL_DONE)
         return code;
-    enum account_result result = account_set_password(&ctl->realm, ctl->arena, &user,
-                                                      password.bytes, password.len, &errors);
+    enum account_result result =
+        account_set_password(&ctl->realm, ctl->arena, &user, password.bytes, password.len, &errors);
     input_free(&password);
     code = account_outcome(ctl, result, user.id_text, &errors);
     if (code == CTL_DONE)
@@ -104,8 +105,7 @@ static int set_disabled(struct ctl *ctl, bool disabled) {
     int code = find_user(ctl, ctl->operands[0], &user);
     if (code != CTL_DONE)
         return code;
-    code = account_outcome(ctl,
-                           account_set_disabled(&ctl->realm, ctl->arena, user.id, disabled),
+    code = account_outcome(ctl, account_set_disabled(&ctl->realm, ctl->arena, user.id, disabled),
                            user.id_text, NULL);
     user.disabled = disabled;
     if (code == CTL_DONE)
@@ -130,8 +130,8 @@ int verb_user_delete(struct ctl *ctl) {
     const char *question = arena_printf(ctl->arena, "delete %s for ever? type yes:", user.email);
     if (args_option(ctl, "--yes") == NULL && !input_confirms(question))
         return fail(CTL_REFUSED, "nothing was deleted");
-    code = account_outcome(ctl, account_delete(&ctl->realm, ctl->arena, user.id), user.id_text,
-                           NULL);
+    code =
+        account_outcome(ctl, account_delete(&ctl->realm, ctl->arena, user.id), user.id_text, NULL);
     if (code == CTL_DONE)
         show_outcome(ctl, &user, "is deleted");
     return code;

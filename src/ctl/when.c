@@ -28,7 +28,8 @@ static int days_in(int year, int month) {
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-/* Days since 1970-01-01; years begin in March here, so that the leap day is the last of its year. */
+/* Days since 1970-01-01; years begin in March here, so that the leap day is the last of its year.
+ */
 static int64_t days_since_1970(int year, int month, int day) {
     int64_t y = month > 2 ? year : year - 1;
     int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* RFC 3339 ("2026-11-20T12:30:22Z", with a fraction or an offset if need be), or seconds since 1970.
- * Milliseconds since 1970, none before it; false: text is neither. */
+/* RFC 3339 ("2026-11-20T12:30:22Z", with a fraction or an offset if need be), or seconds since
+ * 1970. Milliseconds since 1970, none before it; false: text is neither. */
 bool when_parse(const char *text, int64_t *ms);
 
 #endif

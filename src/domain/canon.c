@@ -47,9 +47,11 @@ static bool every(const char *text, bool (*accept)(utf8proc_int32_t, utf8proc_ca
     return true;
 }
 
+/* Some letters and marks are invisible too: Hangul fillers, variation selectors. */
 static bool is_word_character(utf8proc_int32_t codepoint, utf8proc_category_t category) {
     return codepoint < 0x80 ||
-           (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO);
+           (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_NO &&
+            !utf8proc_get_property(codepoint)->ignorable);
 }
 
 static bool is_line_character(utf8proc_int32_t codepoint, utf8proc_category_t category) {

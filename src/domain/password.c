@@ -123,7 +123,8 @@ static void spend_time(const struct conf *conf, const char *text) {
 
 static bool verify_text(const struct conf *conf, const char *text, size_t len, const char *hash) {
     bool bcrypt = hash != NULL && strncmp(hash, "$2", 2) == 0;
-    if (hash == NULL || !is_accepted(hash) || (bcrypt && len > BCRYPT_MAX_BYTES)) {
+    if (hash == NULL || !is_accepted(hash) || len > YESCRYPT_MAX_BYTES ||
+        (bcrypt && len > BCRYPT_MAX_BYTES)) {
         spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "");
         return false;
     }
@@ -141,9 +142,10 @@ bool password_verify(const struct conf *conf, const char *password, size_t len, 
     bool good = verify_text(conf, text, size, hash);
     secret_wipe(text, size);
     free(text);
-    if (good || same_bytes || hash == NULL)
+    if (good || same_bytes)
         return good;
-    /* A hash that another program made of the password as it was typed. */
+    /* A hash that another program made of the password as it was typed.  Tried for nobody, too, or
+     * the time it takes would tell who exists. */
     char *typed = strndup(password, len);
     MUST(typed != NULL);
     good = verify_text(conf, typed, len, hash);

@@ -6,6 +6,7 @@
 
 #include "base/conf.h"
 #include "domain/keys.h"
+#include "domain/token_cache.h"
 #include "store/cache.h"
 #include "store/db.h"
 #include "store/sessions.h"
@@ -15,6 +16,7 @@ struct realm {
     const struct keyring *keys;
     struct cache *cache;
     struct db *db;
+    struct token_cache *tokens;
 };
 
 /* The configured lives of sessions and refresh tokens. */

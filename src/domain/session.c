@@ -32,26 +32,44 @@ static bool is_session_token(const char *text, size_t len) {
            base64url_decode(text, len, bytes) == SESSION_TOKEN_BYTES;
 }
 
-enum token_verdict credential_read(const struct realm *realm, struct arena *arena,
-                                   const char *text, size_t len, struct credential *credential) {
-    memset(credential, 0, sizeof *credential);
-    if (is_session_token(text, len)) {
-        credential->sid = sid_of(arena, text, len);
-        return TOKEN_GOOD;
+static void set_credential(struct credential *credential, const char *sid, const char *jti,
+                           const char *user_id, int64_t exp) {
+    *credential =
+        (struct credential){.sid = sid, .jti = jti, .user_id = user_id, .exp_ms = exp * 1000};
+}
+
+static enum token_verdict read_access_token(const struct realm *realm, struct arena *arena,
+                                            const char *text, size_t len,
+                                            struct credential *credential) {
+    uint8_t digest[SHA256_SIZE];
+    int64_t now_ms = clock_wall_ms();
+    const struct token_cache_entry *known = token_cache_find(realm->tokens, text, len, digest);
+    if (known != NULL) {
+        set_credential(credential, arena_str(arena, known->sid), arena_str(arena, known->jti),
+                       arena_str(arena, known->sub), known->exp);
+        return token_is_expired(realm->conf, known->exp, now_ms) ? TOKEN_EXPIRED : TOKEN_GOOD;
     }
     struct token_claims claims;
     const char *why;
-    enum token_verdict verdict = token_verify(realm->keys, realm->conf, arena, text, len,
-                                              clock_wall_ms(), &claims, &why);
+    enum token_verdict verdict =
+        token_verify(realm->keys, realm->conf, arena, text, len, now_ms, &claims, &why);
     if (verdict == TOKEN_BAD) {
         log_debug("an access token is not good", F_STR("reason", why));
         return verdict;
     }
-    credential->sid = claims.sid;
-    credential->jti = claims.jti;
-    credential->user_id = claims.sub;
-    credential->exp_ms = claims.exp * 1000;
+    set_credential(credential, claims.sid, claims.jti, claims.sub, claims.exp);
+    if (verdict == TOKEN_GOOD)
+        token_cache_add(realm->tokens, digest, claims.sub, claims.sid, claims.jti, claims.exp);
     return verdict;
+}
+
+enum token_verdict credential_read(const struct realm *realm, struct arena *arena,
+                                   const char *text, size_t len, struct credential *credential) {
+    memset(credential, 0, sizeof *credential);
+    if (!is_session_token(text, len))
+        return read_access_token(realm, arena, text, len, credential);
+    credential->sid = sid_of(arena, text, len);
+    return TOKEN_GOOD;
 }
 
 struct token_end credential_end(const struct realm *realm, const struct credential *credential) {

@@ -61,10 +61,12 @@ void realm_open(struct realm *realm, const struct site *site, struct site_gates 
         .keys = site->keys,
         .cache = cache_new(site->conf, site->redis_password, &gates->redis),
         .db = db_new(site->conf, site->mariadb_password, &gates->mariadb),
+        .tokens = token_cache_new(),
     };
 }
 
 void realm_close(struct realm *realm) {
     cache_free(&realm->cache);
     db_free(&realm->db);
+    token_cache_free(&realm->tokens);
 }

@@ -156,6 +156,10 @@ static bool read_claims(const json *payload, const struct conf *conf, struct are
            is_sid(claims->sid) && is_name(claims->jti, 1, 64);
 }
 
+bool token_is_expired(const struct conf *conf, int64_t exp, int64_t now_ms) {
+    return exp <= now_ms / 1000 - conf->token_leeway / 1000;
+}
+
 /* RFC 7519 sections 4.1.4 to 4.1.6. */
 static enum token_verdict judge_times(const json *payload, const struct conf *conf,
                                       const struct token_claims *claims, int64_t now_ms,
@@ -172,7 +176,7 @@ static enum token_verdict judge_times(const json *payload, const struct conf *co
     if (found != JSON_MISSING && (found != JSON_FOUND || nbf > now + leeway))
         return TOKEN_BAD;
     *why = "exp has passed";
-    return claims->exp <= now - leeway ? TOKEN_EXPIRED : TOKEN_GOOD;
+    return token_is_expired(conf, claims->exp, now_ms) ? TOKEN_EXPIRED : TOKEN_GOOD;
 }
 
 static enum token_verdict judge_claims(const struct parts *parts, const struct conf *conf,

@@ -39,6 +39,9 @@ enum token_verdict token_verify(const struct keyring *keys, const struct conf *c
                                 struct arena *arena, const char *token, size_t len, int64_t now_ms,
                                 struct token_claims *claims, const char **why);
 
+/* Whether a token with this exp is past it, [token] leeway included. */
+bool token_is_expired(const struct conf *conf, int64_t exp, int64_t now_ms);
+
 /* The header and the claims as JSON texts, unchecked: for people to look at.  False: not a JWT. */
 bool token_peek(struct arena *arena, const char *token, size_t len, const char **header,
                 const char **claims);

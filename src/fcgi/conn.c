@@ -9,6 +9,9 @@
 
 /* What one read asks for: a request with its headers fits, so that one read is enough. */
 #define READ_SIZE (16 * 1024)
+/* How often one connection is read before the others have their turn: a peer that sends without end
+ * must not hold the worker. */
+#define READS 16
 /* An idle connection keeps no larger buffer than this. */
 #define KEEP_BYTES (4 * 1024)
 
@@ -23,7 +26,8 @@ struct conn *conn_new(struct loop *loop, int fd) {
 void conn_free(struct conn *conn) {
     if (conn == NULL)
         return;
-    close(conn->fd);
+    if (conn->fd >= 0)
+        close(conn->fd);
     fcgi_reader_free(&conn->reader);
     buf_free(&conn->in);
     buf_free(&conn->out);
@@ -67,7 +71,7 @@ static enum conn_event take(struct conn *conn, struct buf *in, size_t max_body) 
 }
 
 enum conn_event conn_read(struct conn *conn, struct buf *scratch, size_t max_body) {
-    for (;;) {
+    for (int reads = 0; reads < READS; reads++) {
         struct buf *in = conn->in.len > 0 ? &conn->in : scratch;
         if (in == scratch)
             buf_clear(scratch);
@@ -85,6 +89,7 @@ enum conn_event conn_read(struct conn *conn, struct buf *scratch, size_t max_bod
             return errno == EAGAIN ? CONN_EVENT_NONE : CONN_EVENT_GONE;
         }
     }
+    return CONN_EVENT_NONE;
 }
 
 enum conn_written conn_write(struct conn *conn) {

@@ -19,7 +19,7 @@ enum conn_state {
 struct conn {
     struct fcgi_request request; /* first: fcgi_finish finds its connection by it */
     struct loop *loop;
-    int fd;
+    int fd; /* -1: closed */
     enum conn_state state;
     bool watched;   /* known to epoll */
     uint32_t watched_for;

@@ -20,7 +20,7 @@ struct loop {
     bool draining;
     bool listening; /* the listening socket is watched */
     bool failed;
-    int64_t now; /* clock_mono_ms at the last return of epoll_wait */
+    int64_t now; /* clock_mono_ms at the last return of epoll_wait, or the last answer */
     /* One list for each state; in the first three all wait equally long, so that each is ordered
      * by deadline and only its head need be looked at. */
     struct conn_list reading, writing, idle, ready, closed;
@@ -56,10 +56,11 @@ static void move(struct conn *conn, enum conn_state state) {
     enter(conn, state);
 }
 
-/* Freed only after the events at hand are done with: one of them may still point here. */
+/* Freed only after the events at hand are done with: one of them may still point here.  Closing the
+ * descriptor takes it out of epoll. */
 static void close_conn(struct conn *conn) {
-    if (conn->watched)
-        epoll_ctl(conn->loop->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
+    close(conn->fd);
+    conn->fd = -1;
     conn->watched = false;
     move(conn, CONN_CLOSED);
 }
@@ -128,6 +129,8 @@ static void send_more(struct conn *conn) {
 void fcgi_finish(struct fcgi_request *request) {
     struct conn *conn = (struct conn *)request;
     MUST(conn->state == CONN_READY);
+    /* The batch may have taken longer than any deadline; what begins now begins now. */
+    conn->loop->now = clock_mono_ms();
     fcgi_answer_end(&conn->out, conn->out_mark, conn->reader.id);
     send_more(conn);
 }
@@ -164,7 +167,6 @@ static void make_room(struct loop *loop) {
         victim = TAILQ_FIRST(&loop->reading);
     if (victim != NULL)
         close_conn(victim);
-    bury_closed(loop);
     if (victim == NULL) {
         log_error("out of file descriptors: raise LimitNOFILE or ulimit -n", F_ERRNO(errno));
         usleep(10 * 1000);
@@ -285,7 +287,8 @@ static bool take_order(struct loop *loop) {
 
 static void on_event(struct loop *loop, const struct epoll_event *event) {
     if (event->data.ptr == loop) {
-        accept_more(loop);
+        if (loop->listening) /* not any more, if an order came just before */
+            accept_more(loop);
         return;
     }
     struct conn *conn = event->data.ptr;

@@ -18,7 +18,7 @@ struct db {
     struct gate *gate;
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *statements[STMT_COUNT];
-    bool down;
+    bool patient, down;
     char why[512];
 };
 
@@ -56,17 +56,23 @@ const char *db_why(const struct db *db) {
     return db->why;
 }
 
+void db_be_patient(struct db *db) {
+    disconnect(db);
+    db->patient = true;
+}
+
 static void set_options(struct db *db) {
     unsigned seconds = (unsigned)((db->conf->mariadb_timeout + 999) / 1000), off = 0;
+    unsigned long_time = db->patient ? 7 * 86400 : seconds;
     char init[256];
     /* The server ends what we no longer wait for, and what waits for a lock. */
     snprintf(init, sizeof init,
              "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
              "collation_connection = 'utf8mb4_nopad_bin', max_statement_time = %u, "
              "innodb_lock_wait_timeout = %u",
-             seconds, seconds);
+             db->patient ? 0 : seconds, long_time);
     mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &long_time);
     mysql_options(db->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
     /* On by default, and lets a rogue server read our files. */
     mysql_options(db->mysql, MYSQL_OPT_LOCAL_INFILE, &off);

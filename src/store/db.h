@@ -54,6 +54,9 @@ struct db_result {
 struct db *db_new(const struct conf *conf, const char *password, struct gate *gate);
 void db_free(struct db **db);
 
+/* From now on, and on a new connection, statements may take as long as they take: for migrations. */
+void db_be_patient(struct db *db);
+
 /* ANSWER_YES or ANSWER_UNKNOWN; db_why says why. */
 enum answer db_connect(struct db *db);
 /* Why the last call did not succeed; a sentence, never NULL. */

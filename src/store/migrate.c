@@ -104,11 +104,11 @@ static enum answer run_locked(struct db *db, struct arena *arena,
 enum answer migrate_run(struct db *db, struct arena *arena,
                         void (*report)(void *context, const char *name), void *context) {
     const char *locked;
-    /* A step may take long on a large table: not the time of a request. */
-    if (db_connect(db) != ANSWER_YES ||
-        db_execute_script(db, "SET max_statement_time = 0;\n") != ANSWER_YES ||
-        db_query_value(db, arena, "SELECT GET_LOCK('gatehouse_migrate', 1)", &locked) !=
-            ANSWER_YES)
+    /* A step may take long on a large table, and so may a migration that is running already. */
+    db_be_patient(db);
+    if (db_query_value(db, arena, "SELECT GET_LOCK('gatehouse_migrate', 3600)", &locked) !=
+            ANSWER_YES ||
+        locked == NULL || strcmp(locked, "1") != 0)
         return ANSWER_UNKNOWN;
     enum answer answer = run_locked(db, arena, report, context);
     const char *released;
