@@ -468,7 +468,7 @@ static void other_version(void **state) {
     buf_free(&wire);
 }
 
-/* Counted to its end, and none of it kept, so that the answer can say that it was too long. */
+/* Counted to its end and kept no further than the limit, so that the answer can say it was too long. */
 static void long_bodies(void **state) {
     (void)state;
     static const size_t sizes[] = {0, 1, MAX_BODY - 1, MAX_BODY, MAX_BODY + 1, 200 * MAX_BODY};

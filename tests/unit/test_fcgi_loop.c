@@ -1,0 +1,826 @@
+/* A loop in a process of its own, and this one as its web server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "fcgi/loop.h"
+#include "wire.h"
+
+/* Longer than any machine needs: only a test that fails waits for it. */
+#define PATIENCE_MS 30000
+#define LONG_MS     60000
+
+static char directory[] = "/tmp/test_fcgi_loop.XXXXXX";
+static char path[64];
+
+/* What the child says of itself. */
+static struct board {
+    atomic_int served, largest, waiting;
+} *board;
+
+static struct {
+    pid_t pid;
+    int control, gate;
+} child;
+
+/* The child ------------------------------------------------------------------------------------ */
+
+struct toy {
+    int control, gate;
+};
+
+static enum loop_order order(void *context) {
+    const struct toy *toy = context;
+    char c = 'q';
+    if (read(toy->control, &c, 1) != 1)
+        return LOOP_QUIT;
+    return c == 'd' ? LOOP_DRAIN : c == 'q' ? LOOP_QUIT : LOOP_GO_ON;
+}
+
+/* Says what it was asked. With WAIT it first waits at the gate; with BIG it says a lot. */
+static void answer(const struct toy *toy, struct fcgi_request *request) {
+    const char *at = request->params;
+    struct fcgi_param param;
+    size_t big = 0;
+    buf_addf(request->out, "role=%u body=%zu%s", request->role, request->body_len,
+             request->body_dropped ? " dropped" : "");
+    if (request->body != NULL && !request->body_dropped)
+        buf_addf(request->out, " [%.*s]", (int)request->body_len, request->body);
+    while (fcgi_next_param(&at, request->params_end, &param) == FCGI_WHOLE) {
+        buf_addf(request->out, " %.*s=%.*s", (int)param.name_len, param.name,
+                 (int)param.value_len, param.value);
+        if (memcmp(param.name, "BIG", 3) == 0)
+            big = 8 * 1024 * 1024;
+        if (memcmp(param.name, "WAIT", 4) == 0) {
+            char c;
+            board->waiting++;
+            while (read(toy->gate, &c, 1) < 0 && errno == EINTR)
+                continue;
+        }
+    }
+    for (size_t i = 0; i < big; i++)
+        buf_addc(request->out, (char)('a' + i % 26));
+    board->served++;
+    fcgi_finish(request);
+}
+
+static void serve(void *context, struct fcgi_request **batch, size_t count) {
+    if ((int)count > board->largest)
+        board->largest = (int)count;
+    for (size_t i = 0; i < count; i++)
+        answer(context, batch[i]);
+}
+
+static int listening_socket(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    unlink(path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fd, 1024), 0);
+    return fd;
+}
+
+static _Noreturn void be_child(struct loop_options options, struct toy toy, rlim_t descriptors) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(2 * PATIENCE_MS / 1000);
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
+    if (descriptors > 0)
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
+    options.control_fd = toy.control;
+    options.context = &toy;
+    options.order = order;
+    options.serve = serve;
+    struct loop *loop = loop_new(&options);
+    bool ok = loop_run(loop);
+    loop_free(&loop);
+    loop_free(&loop);
+    exit(ok ? 0 : 1);
+}
+
+/* Milliseconds and counts that a test does not name are ones that it never meets. */
+static void start_with(struct loop_options options, rlim_t descriptors) {
+    int control[2], gate[2];
+    options.batch = options.batch > 0 ? options.batch : 64;
+    options.max_body = 1000;
+    if (options.request_timeout_ms == 0)
+        options.request_timeout_ms = LONG_MS;
+    if (options.idle_timeout_ms == 0)
+        options.idle_timeout_ms = LONG_MS;
+    options.listen_fd = listening_socket();
+    assert_int_equal(pipe(control), 0);
+    assert_int_equal(pipe(gate), 0);
+    *board = (struct board){0};
+    fflush(NULL);
+    child.pid = fork();
+    assert_true(child.pid >= 0);
+    if (child.pid == 0) {
+        close(control[1]);
+        close(gate[1]);
+        be_child(options, (struct toy){control[0], gate[0]}, descriptors);
+    }
+    close(options.listen_fd);
+    close(control[0]);
+    close(gate[0]);
+    child.control = control[1];
+    child.gate = gate[1];
+}
+
+static void start(struct loop_options options) {
+    start_with(options, 0);
+}
+
+static void tell(char c) {
+    assert_int_equal(write(child.control, &c, 1), 1);
+}
+
+static void open_gate(void) {
+    assert_int_equal(write(child.gate, "x", 1), 1);
+}
+
+/* The child has ended by itself, and well. */
+static void assert_ended(void) {
+    int status;
+    assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+    child.pid = 0;
+    close(child.control);
+    close(child.gate);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void stop(void) {
+    tell('q');
+    assert_ended();
+}
+
+static int kill_child(void **state) {
+    (void)state;
+    if (child.pid > 0) {
+        kill(child.pid, SIGKILL);
+        waitpid(child.pid, NULL, 0);
+    }
+    child.pid = 0;
+    return 0;
+}
+
+/* The web server ------------------------------------------------------------------------------- */
+
+static int try_connect(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+static int peer(void) {
+    int fd = try_connect();
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void send_bytes(int fd, const char *bytes, size_t len) {
+    while (len > 0) {
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (n < 0)
+            fail_msg("cannot send: %s", strerror(errno));
+        bytes += n;
+        len -= (size_t)n;
+    }
+}
+
+static void send_wire(int fd, const struct buf *wire) {
+    send_bytes(fd, wire->data, wire->len);
+}
+
+/* A request with one parameter and a body, appended to wire. */
+static void add_request(struct buf *wire, const char *name, const char *value, const char *body,
+                        unsigned flags) {
+    struct buf params = {0};
+    wire_pair(&params, name, value);
+    wire_begin(wire, 1, FCGI_RESPONDER, flags);
+    wire_stream(wire, FCGI_PARAMS, 1, params.data, params.len, 10);
+    wire_stream(wire, FCGI_STDIN, 1, body, strlen(body), 10);
+    buf_free(&params);
+}
+
+static void ask(int fd, const char *name, const char *value, unsigned flags) {
+    struct buf wire = {0};
+    add_request(&wire, name, value, "", flags);
+    send_wire(fd, &wire);
+    buf_free(&wire);
+}
+
+/* One read; false at the end. */
+static bool more(int fd, struct buf *in, size_t most) {
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    if (poll(&wait, 1, PATIENCE_MS) != 1)
+        fail_msg("nothing came");
+    ssize_t n = recv(fd, buf_reserve(in, most), most, 0);
+    if (n > 0)
+        in->len += (size_t)n;
+    return n > 0;
+}
+
+/* Reads records until the next END_REQUEST; the joined STDOUT. */
+static char *reply(int fd) {
+    static struct buf text;
+    buf_clear(&text);
+    for (;;) {
+        struct buf in = {0};
+        while (in.len < 8)
+            assert_true(more(fd, &in, 8 - in.len));
+        size_t len = (size_t)((unsigned char)in.data[4] << 8 | (unsigned char)in.data[5]);
+        unsigned type = (unsigned char)in.data[1];
+        while (in.len < 8 + len)
+            assert_true(more(fd, &in, 8 + len - in.len));
+        if (type == FCGI_STDOUT)
+            buf_add(&text, in.data + 8, len);
+        buf_free(&in);
+        if (type == FCGI_END_REQUEST)
+            return text.data;
+    }
+}
+
+/* The loop has closed the connection, and sent nothing before that. */
+static void assert_closed(int fd) {
+    struct buf in = {0};
+    assert_false(more(fd, &in, 100));
+    buf_free(&in);
+    close(fd);
+}
+
+static void await(atomic_int *number, int value) {
+    for (int i = 0; i < PATIENCE_MS && *number < value; i++)
+        usleep(1000);
+    assert_int_equal(*number, value);
+}
+
+/* Tests ---------------------------------------------------------------------------------------- */
+
+static void connection_each(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    for (int i = 0; i < 20; i++) {
+        char number[12], expected[64];
+        snprintf(number, sizeof number, "%d", i);
+        snprintf(expected, sizeof expected, "role=1 body=0 N=%d", i);
+        int fd = peer();
+        ask(fd, "N", number, 0);
+        assert_string_equal(reply(fd), expected);
+        assert_closed(fd);
+    }
+    assert_int_equal(board->served, 20);
+    stop();
+}
+
+/* With libfcgi each kept connection would hold one worker; here one worker keeps them all. */
+static void kept_connections(void **state) {
+    (void)state;
+    int fds[100];
+    start((struct loop_options){0});
+    for (int i = 0; i < 100; i++)
+        fds[i] = peer();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++)
+            ask(fds[i], "A", "b", FCGI_KEEP_CONN);
+        for (int i = 99; i >= 0; i--)
+            assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+    }
+    assert_int_equal(board->served, 300);
+    assert_in_range(board->largest, 1, 64);
+    /* The last request may ask for the end. */
+    ask(fds[0], "A", "b", 0);
+    assert_string_equal(reply(fds[0]), "role=1 body=0 A=b");
+    assert_closed(fds[0]);
+    for (int i = 1; i < 100; i++)
+        close(fds[i]);
+    stop();
+}
+
+static void bodies(void **state) {
+    (void)state;
+    struct buf wire = {0}, body = {0};
+    start((struct loop_options){0});
+    int fd = peer();
+    add_request(&wire, "A", "b", "{\"email\":\"x\"}", FCGI_KEEP_CONN);
+    send_wire(fd, &wire);
+    assert_string_equal(reply(fd), "role=1 body=13 [{\"email\":\"x\"}] A=b");
+    buf_clear(&wire);
+    for (int i = 0; i < 300000; i++)
+        buf_addc(&body, 'x');
+    add_request(&wire, "A", "b", body.data, FCGI_KEEP_CONN);
+    send_wire(fd, &wire);
+    assert_string_equal(reply(fd), "role=1 body=300000 dropped A=b");
+    ask(fd, "A", "b", FCGI_KEEP_CONN);
+    assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    close(fd);
+    buf_free(&wire);
+    buf_free(&body);
+    stop();
+}
+
+static void pipelined(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    int fd = peer();
+    add_request(&wire, "N", "1", "one", FCGI_KEEP_CONN);
+    add_request(&wire, "N", "2", "two", FCGI_KEEP_CONN);
+    size_t two = wire.len;
+    add_request(&wire, "N", "3", "", 0);
+    size_t half = two + (wire.len - two) / 2;
+    send_bytes(fd, wire.data, half);
+    assert_string_equal(reply(fd), "role=1 body=3 [one] N=1");
+    assert_string_equal(reply(fd), "role=1 body=3 [two] N=2");
+    assert_int_equal(board->served, 2);
+    send_bytes(fd, wire.data + half, wire.len - half);
+    assert_string_equal(reply(fd), "role=1 body=0 N=3");
+    assert_closed(fd);
+    buf_free(&wire);
+    stop();
+}
+
+/* Peers that stop anywhere in a request hold nobody up, whatever their number. */
+static void half_senders_cost_nobody(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
+    int fds[200];
+    size_t count = wire.len < 200 ? wire.len : 200;
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = peer();
+        send_bytes(fds[i], wire.data, i);
+    }
+    for (int i = 0; i < 10; i++) {
+        int fd = peer();
+        ask(fd, "A", "b", 0);
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+        assert_closed(fd);
+    }
+    assert_int_equal(board->served, 10);
+    /* … and when they go on, they are served. */
+    for (size_t i = 0; i < count; i++) {
+        send_bytes(fds[i], wire.data + i, wire.len - i);
+        assert_string_equal(reply(fds[i]), "role=1 body=4 [body] A=b");
+        close(fds[i]);
+    }
+    buf_free(&wire);
+    stop();
+}
+
+static void truncated_is_never_executed(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
+    for (size_t len = 0; len < wire.len; len++) {
+        int fd = peer();
+        send_bytes(fd, wire.data, len);
+        if (len % 2 == 0) {
+            shutdown(fd, SHUT_WR);
+            assert_closed(fd);
+        } else {
+            close(fd);
+        }
+    }
+    /* All that were accepted before are done with when this one is answered. */
+    int fd = peer();
+    ask(fd, "A", "b", 0);
+    reply(fd);
+    assert_closed(fd);
+    assert_int_equal(board->served, 1);
+    buf_free(&wire);
+    stop();
+}
+
+/* A web server that closes its half behind a whole request is answered. */
+static void half_closed_is_answered(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int fd = peer();
+    ask(fd, "A", "b", FCGI_KEEP_CONN);
+    shutdown(fd, SHUT_WR);
+    assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    assert_closed(fd);
+    stop();
+}
+
+static void slow_peers_are_disconnected(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){.request_timeout_ms = 1000});
+    add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
+    int silent = peer(), half = peer(), again = peer();
+    send_bytes(half, wire.data, wire.len / 2);
+    send_wire(again, &wire);
+    reply(again);
+    send_bytes(again, wire.data, wire.len - 1);
+    assert_closed(silent);
+    assert_closed(half);
+    assert_closed(again);
+    assert_int_equal(board->served, 1);
+    buf_free(&wire);
+    stop();
+}
+
+/* The deadline is the whole request's: dripping does not move it. */
+static void dripping_is_slow(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){.request_timeout_ms = 200});
+    for (int i = 0; i < 10000; i++)
+        wire_record(&wire, FCGI_GET_VALUES, 0, "", 0, 0);
+    int fd = peer();
+    size_t at = 0;
+    while (at < wire.len && send(fd, wire.data + at, 1, MSG_NOSIGNAL) == 1) {
+        usleep(5000);
+        at++;
+    }
+    assert_true(at < wire.len);
+    close(fd);
+    buf_free(&wire);
+    stop();
+}
+
+/* An answer that nobody takes is not kept for ever. */
+static void untaken_answers(void **state) {
+    (void)state;
+    start((struct loop_options){.request_timeout_ms = 1000});
+    int fd = peer();
+    ask(fd, "BIG", "1", 0);
+    struct pollfd wait = {.fd = fd, .events = 0};
+    assert_int_equal(poll(&wait, 1, PATIENCE_MS), 1);
+    assert_true(wait.revents & POLLHUP);
+    close(fd);
+    assert_int_equal(board->served, 1);
+    stop();
+}
+
+/* … but one that is taken slowly in time comes whole, and others are served meanwhile. */
+static void large_answers(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int fd = peer(), other = peer();
+    ask(fd, "BIG", "1", FCGI_KEEP_CONN);
+    await(&board->served, 1);
+    ask(other, "A", "b", 0);
+    assert_string_equal(reply(other), "role=1 body=0 A=b");
+    assert_closed(other);
+    const char *text = reply(fd) + strlen("role=1 body=0 BIG=1");
+    assert_int_equal(strlen(text), 8 * 1024 * 1024);
+    for (size_t i = 0; text[i] != '\0'; i++)
+        if (text[i] != (char)('a' + i % 26))
+            fail_msg("byte %zu changed", i);
+    ask(fd, "A", "b", 0);
+    assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    assert_closed(fd);
+    stop();
+}
+
+static void idle_connections_end(void **state) {
+    (void)state;
+    start((struct loop_options){.idle_timeout_ms = 100});
+    int fd = peer();
+    ask(fd, "A", "b", FCGI_KEEP_CONN);
+    assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    assert_closed(fd);
+    stop();
+}
+
+/* What has come while a request was with serve is handed over together, no more than batch. */
+static void batches(void **state) {
+    (void)state;
+    static const size_t sizes[] = {64, 4};
+    for (size_t s = 0; s < 2; s++) {
+        int fds[10];
+        start((struct loop_options){.batch = sizes[s]});
+        int first = peer();
+        ask(first, "WAIT", "", 0);
+        await(&board->waiting, 1);
+        for (int i = 0; i < 10; i++) {
+            fds[i] = peer();
+            ask(fds[i], "A", "b", 0);
+        }
+        open_gate();
+        assert_string_equal(reply(first), "role=1 body=0 WAIT=");
+        close(first);
+        for (int i = 0; i < 10; i++) {
+            assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+            assert_closed(fds[i]);
+        }
+        assert_int_equal(board->largest, sizes[s] < 10 ? sizes[s] : 10);
+        stop();
+    }
+}
+
+/* A worker that hashes keeps nobody waiting behind a hash. */
+static void batch_of_one(void **state) {
+    (void)state;
+    start((struct loop_options){.batch = 1});
+    for (int i = 0; i < 5; i++) {
+        int fd = peer();
+        ask(fd, "A", "b", FCGI_KEEP_CONN);
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+        assert_closed(fd);
+    }
+    int fds[8];
+    for (int i = 0; i < 8; i++) {
+        fds[i] = peer();
+        ask(fds[i], "A", "b", FCGI_KEEP_CONN);
+    }
+    for (int i = 0; i < 8; i++) {
+        assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+        assert_closed(fds[i]);
+    }
+    assert_int_equal(board->largest, 1);
+    stop();
+}
+
+static void management_is_answered(void **state) {
+    (void)state;
+    struct buf wire = {0}, in = {0};
+    start((struct loop_options){0});
+    int fd = peer();
+    wire_record(&wire, FCGI_GET_VALUES, 0, "\x0f\0FCGI_MPXS_CONNS", 17, 0);
+    for (int round = 0; round < 2; round++) {
+        buf_clear(&in);
+        send_wire(fd, &wire);
+        while (in.len < 26)
+            assert_true(more(fd, &in, 26 - in.len));
+        assert_memory_equal(in.data + 8, "\x0f\x01" "FCGI_MPXS_CONNS0", 18);
+        ask(fd, "A", "b", FCGI_KEEP_CONN);
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    }
+    close(fd);
+    buf_free(&wire);
+    buf_free(&in);
+    stop();
+}
+
+static void broken_peers_are_closed(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    int http = peer(), aborting = peer(), good = peer();
+    send_bytes(http, "GET / HTTP/1.1\r\n\r\n", 18);
+    wire_begin(&wire, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    wire_record(&wire, FCGI_ABORT_REQUEST, 1, "", 0, 0);
+    send_wire(aborting, &wire);
+    assert_closed(http);
+    assert_closed(aborting);
+    ask(good, "A", "b", 0);
+    assert_string_equal(reply(good), "role=1 body=0 A=b");
+    assert_closed(good);
+    buf_free(&wire);
+    stop();
+}
+
+/* A peer that is gone when its answer is ready costs the answer alone. */
+static void peers_that_left(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int first = peer(), gone = peer();
+    ask(first, "WAIT", "", 0);
+    await(&board->waiting, 1);
+    ask(gone, "BIG", "1", FCGI_KEEP_CONN);
+    close(gone);
+    open_gate();
+    assert_string_equal(reply(first), "role=1 body=0 WAIT=");
+    assert_closed(first);
+    int good = peer();
+    ask(good, "A", "b", 0);
+    assert_string_equal(reply(good), "role=1 body=0 A=b");
+    assert_closed(good);
+    stop();
+}
+
+/* A peer that sends without end, and never a request. */
+static void floods_hold_nobody(void **state) {
+    (void)state;
+    static char content[60000];
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    wire_record(&wire, FCGI_STDIN, 9, content, sizeof content, 0);
+    int flood = peer();
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(2 * PATIENCE_MS / 1000);
+        for (;;)
+            if (send(flood, wire.data, wire.len, MSG_NOSIGNAL) <= 0)
+                _exit(0);
+    }
+    for (int i = 0; i < 20; i++) {
+        int fd = peer();
+        ask(fd, "A", "b", 0);
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+        assert_closed(fd);
+    }
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    waitpid(pid, NULL, 0);
+    close(flood);
+    buf_free(&wire);
+    stop();
+}
+
+/* More connections than descriptors: those that are idle make room, and their events, which came at
+ * the same time, are not missed or met again. */
+static void descriptors_run_out(void **state) {
+    (void)state;
+    int fds[60];
+    start_with((struct loop_options){0}, 40);
+    for (int i = 0; i < 60; i++) {
+        fds[i] = peer();
+        ask(fds[i], "A", "b", FCGI_KEEP_CONN);
+        assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+    }
+    assert_closed(fds[0]);
+    /* Now all of them speak at once with the newcomers. */
+    int first = peer();
+    ask(first, "WAIT", "", 0);
+    await(&board->waiting, 1);
+    struct buf wire = {0};
+    add_request(&wire, "A", "b", "", FCGI_KEEP_CONN);
+    int newcomers[10];
+    for (int i = 0; i < 10; i++) {
+        newcomers[i] = peer();
+        ask(newcomers[i], "A", "b", 0);
+    }
+    for (int i = 1; i < 60; i++)
+        send(fds[i], wire.data, wire.len, MSG_NOSIGNAL);
+    open_gate();
+    reply(first);
+    for (int i = 0; i < 10; i++) {
+        assert_string_equal(reply(newcomers[i]), "role=1 body=0 A=b");
+        assert_closed(newcomers[i]);
+    }
+    for (int i = 1; i < 60; i++)
+        close(fds[i]);
+    close(first);
+    buf_free(&wire);
+    stop();
+}
+
+static void drain_answers_what_has_begun(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){0});
+    int idle = peer(), half = peer(), fresh = peer();
+    ask(idle, "A", "b", FCGI_KEEP_CONN);
+    reply(idle);
+    add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
+    add_request(&wire, "A", "b", "never answered", FCGI_KEEP_CONN);
+    send_bytes(half, wire.data, 30);
+    send_bytes(fresh, wire.data, 1);
+    /* The loop has met all of them when this one is answered. */
+    int last = peer();
+    ask(last, "A", "b", 0);
+    reply(last);
+    assert_closed(last);
+    tell('d');
+    assert_closed(idle);
+    assert_int_equal(try_connect(), -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    send_bytes(half, wire.data + 30, wire.len - 30);
+    assert_string_equal(reply(half), "role=1 body=4 [body] A=b");
+    /* Closed with bytes unread; the reset is as good an end as any. */
+    struct buf in = {0};
+    assert_false(more(half, &in, 10));
+    buf_free(&in);
+    close(half);
+    assert_int_equal(waitpid(child.pid, NULL, WNOHANG), 0);
+    close(fresh);
+    assert_ended();
+    assert_int_equal(board->served, 3);
+    buf_free(&wire);
+}
+
+/* A request that came on a kept connection just before the order is not lost. */
+static void drain_looks_once_more(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int kept[5], waiting = peer();
+    for (int i = 0; i < 5; i++) {
+        kept[i] = peer();
+        ask(kept[i], "A", "b", FCGI_KEEP_CONN);
+        reply(kept[i]);
+    }
+    ask(waiting, "WAIT", "", FCGI_KEEP_CONN);
+    await(&board->waiting, 1);
+    tell('d');
+    for (int i = 0; i < 5; i++)
+        ask(kept[i], "N", "late", FCGI_KEEP_CONN);
+    int late = peer();
+    close(late);
+    open_gate();
+    assert_string_equal(reply(waiting), "role=1 body=0 WAIT=");
+    for (int i = 0; i < 5; i++) {
+        assert_string_equal(reply(kept[i]), "role=1 body=0 N=late");
+        assert_closed(kept[i]);
+    }
+    close(waiting);
+    assert_ended();
+    assert_int_equal(board->served, 11);
+}
+
+/* Draining ends, even for those who never finish. */
+static void drain_is_bounded(void **state) {
+    (void)state;
+    start((struct loop_options){.request_timeout_ms = 1000});
+    int silent = peer(), half = peer();
+    send_bytes(half, "\1\1", 2);
+    int last = peer();
+    ask(last, "A", "b", 0);
+    reply(last);
+    assert_closed(last);
+    tell('g'); /* an order that changes nothing */
+    tell('d');
+    tell('d'); /* said twice */
+    assert_closed(silent);
+    assert_closed(half);
+    assert_ended();
+}
+
+static void quit_is_at_once(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int half = peer(), idle = peer();
+    ask(idle, "A", "b", FCGI_KEEP_CONN);
+    reply(idle);
+    send_bytes(half, "\1\1", 2);
+    stop();
+    assert_closed(idle);
+    close(half);
+}
+
+static int make_world(void **state) {
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (board == MAP_FAILED || mkdtemp(directory) == NULL)
+        return -1;
+    snprintf(path, sizeof path, "%s/sock", directory);
+    return 0;
+}
+
+static int remove_world(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(directory);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_teardown(name, kill_child)
+    const struct CMUnitTest tests[] = {
+        TEST(connection_each),
+        TEST(kept_connections),
+        TEST(bodies),
+        TEST(pipelined),
+        TEST(half_senders_cost_nobody),
+        TEST(truncated_is_never_executed),
+        TEST(half_closed_is_answered),
+        TEST(slow_peers_are_disconnected),
+        TEST(dripping_is_slow),
+        TEST(untaken_answers),
+        TEST(large_answers),
+        TEST(idle_connections_end),
+        TEST(batches),
+        TEST(batch_of_one),
+        TEST(management_is_answered),
+        TEST(broken_peers_are_closed),
+        TEST(peers_that_left),
+        TEST(floods_hold_nobody),
+        TEST(descriptors_run_out),
+        TEST(drain_answers_what_has_begun),
+        TEST(drain_looks_once_more),
+        TEST(drain_is_bounded),
+        TEST(quit_is_at_once),
+    };
+    return cmocka_run_group_tests(tests, make_world, remove_world);
+}
