@@ -55,6 +55,8 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
     const struct conf_pool *settings = settings_of(serving->worker);
     struct loop_options options = {.listen_fd = serving->worker->listen_fd,
                                    .control_fd = serving->worker->control_fd,
+                                   .pass_in_fd = serving->worker->pass_in_fd,
+                                   .pass_out_fd = serving->worker->pass_out_fd,
                                    .batch = (size_t)settings->batch,
                                    .max_body = (size_t)conf->server_max_body,
                                    .request_timeout_ms = conf->server_request_timeout,

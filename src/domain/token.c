@@ -13,6 +13,8 @@
 /* How far ahead of ours the clock of the host that issued a token may be. */
 #define MAX_SKEW_S 60
 #define JTI_BYTES  16
+/* Times are counted in milliseconds elsewhere: beyond this they would overflow. */
+#define MAX_TIME_S (INT64_MAX / 1000 - MAX_SKEW_S)
 
 static const struct {
     jwt_alg_t alg;
@@ -168,8 +170,8 @@ static enum token_verdict judge_times(const json *payload, const struct conf *co
     *why = "iat is in the future";
     if (claims->iat < 0 || claims->iat > now + MAX_SKEW_S + leeway)
         return TOKEN_BAD;
-    *why = "exp is negative";
-    if (claims->exp < 0)
+    *why = "exp is out of range";
+    if (claims->exp < 0 || claims->exp > MAX_TIME_S)
         return TOKEN_BAD;
     *why = "nbf is in the future or no integer";
     enum json_found found = json_get_int(payload, "nbf", &nbf);

@@ -9,8 +9,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fcgi/conn.h"
+#include "fcgi/pass.h"
 
 #define EVENTS 128
+/* How soon a queue that was full is tried again. */
+#define PASS_AGAIN_MS 5
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -88,7 +91,21 @@ static void watch(struct conn *conn, uint32_t events) {
 }
 
 static bool keeps(const struct conn *conn) {
-    return conn->reader.keep && conn->loop->options.batch > 1 && !conn->loop->draining;
+    return conn->reader.keep && conn->loop->options.batch > 1;
+}
+
+/* Draining: the connection goes on elsewhere, with nothing of it left here; where nobody takes it,
+ * it ends.  A full queue keeps it here a little longer, and it is served meanwhile. */
+static void pass_on(struct conn *conn) {
+    if (pass_send(conn->loop->options.pass_out_fd, conn->fd) != PASS_LATER)
+        close_conn(conn);
+}
+
+static void now_idle(struct conn *conn) {
+    move(conn, CONN_IDLE);
+    watch(conn, EPOLLIN);
+    if (conn->loop->draining && conn->state == CONN_IDLE)
+        pass_on(conn);
 }
 
 /* The answer is gone: the next request may be here already, or is waited for, or nobody wants one. */
@@ -103,7 +120,11 @@ static void answered(struct conn *conn) {
         move(conn, CONN_READY);
         return;
     case CONN_EVENT_NONE:
-        move(conn, conn->reader.id != 0 || conn->in.len > 0 ? CONN_READING : CONN_IDLE);
+        if (conn->reader.id == 0 && conn->in.len == 0) {
+            now_idle(conn);
+            return;
+        }
+        move(conn, CONN_READING);
         watch(conn, EPOLLIN);
         return;
     case CONN_EVENT_GONE:
@@ -173,6 +194,23 @@ static void make_room(struct loop *loop) {
     }
 }
 
+static void begin_conn(struct loop *loop, int fd, enum conn_state state) {
+    struct conn *conn = conn_new(loop, fd);
+    enter(conn, state);
+    /* Most often the request is here already, and the connection never meets epoll. */
+    read_more(conn);
+}
+
+/* What retiring workers kept; most of them idle still. */
+static void take_passed(struct loop *loop) {
+    int fd;
+    for (size_t i = 0; i < loop->options.batch && loop->options.pass_in_fd >= 0; i++) {
+        if ((fd = pass_take(loop->options.pass_in_fd)) < 0)
+            return;
+        begin_conn(loop, fd, CONN_IDLE);
+    }
+}
+
 static void accept_more(struct loop *loop) {
     for (size_t i = 0; i < loop->options.batch; i++) {
         int fd = accept4(loop->options.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -185,10 +223,7 @@ static void accept_more(struct loop *loop) {
                 log_error("cannot accept", F_ERRNO(errno));
             return;
         }
-        struct conn *conn = conn_new(loop, fd);
-        enter(conn, CONN_READING);
-        /* Most often the request is here already, and the connection never meets epoll. */
-        read_more(conn);
+        begin_conn(loop, fd, CONN_READING);
     }
 }
 
@@ -211,6 +246,10 @@ static void stop_listening(struct loop *loop) {
     listen_or_not(loop);
     close(loop->options.listen_fd);
     loop->options.listen_fd = -1;
+    /* Closed, so that the last worker to drain finds out whether there are successors. */
+    if (loop->options.pass_in_fd >= 0)
+        close(loop->options.pass_in_fd);
+    loop->options.pass_in_fd = -1;
 }
 
 static void expire(struct loop *loop) {
@@ -229,6 +268,8 @@ static void expire(struct loop *loop) {
 static int wait_ms(struct loop *loop) {
     if (!TAILQ_EMPTY(&loop->ready))
         return 0;
+    if (loop->draining && !TAILQ_EMPTY(&loop->idle))
+        return PASS_AGAIN_MS;
     struct conn *heads[] = {TAILQ_FIRST(&loop->reading), TAILQ_FIRST(&loop->writing),
                             TAILQ_FIRST(&loop->idle)};
     int64_t next = INT64_MAX;
@@ -254,21 +295,23 @@ static void serve_ready(struct loop *loop) {
         loop->options.serve(loop->options.context, loop->batch, count);
 }
 
-/* Kept connections are let go when draining, but what has come on them is still answered. */
-static void drain(struct loop *loop) {
-    loop->draining = true;
-    stop_listening(loop);
+static void pass_idle(struct loop *loop) {
     struct conn *conn, *next;
     for (conn = TAILQ_FIRST(&loop->idle); conn != NULL; conn = next) {
         next = TAILQ_NEXT(conn, entry);
-        read_more(conn);
-        if (conn->state == CONN_IDLE)
-            close_conn(conn);
+        pass_on(conn);
     }
 }
 
+static void drain(struct loop *loop) {
+    loop->draining = true;
+    stop_listening(loop);
+    pass_idle(loop);
+}
+
 static bool nothing_left(struct loop *loop) {
-    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) && TAILQ_EMPTY(&loop->writing);
+    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) &&
+           TAILQ_EMPTY(&loop->writing) && TAILQ_EMPTY(&loop->idle);
 }
 
 /* false: stop now. */
@@ -286,6 +329,10 @@ static bool take_order(struct loop *loop) {
 }
 
 static void on_event(struct loop *loop, const struct epoll_event *event) {
+    if (event->data.ptr == &loop->options.pass_in_fd) {
+        take_passed(loop);
+        return;
+    }
     if (event->data.ptr == loop) {
         if (loop->listening) /* not any more, if an order came just before */
             accept_more(loop);
@@ -317,10 +364,21 @@ bool loop_run(struct loop *loop) {
                 return true;
         }
         expire(loop);
+        if (loop->draining)
+            pass_idle(loop);
         bury_closed(loop);
         serve_ready(loop);
         bury_closed(loop);
     }
+}
+
+/* Only where connections are kept: a worker that takes one request at a time wants none. */
+static void watch_passed(struct loop *loop) {
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
+                                .data.ptr = &loop->options.pass_in_fd};
+    if (loop->options.batch > 1 && loop->options.pass_in_fd >= 0 &&
+        epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->options.pass_in_fd, &event) < 0)
+        log_warning("kept connections of retired workers cannot be taken", F_ERRNO(errno));
 }
 
 struct loop *loop_new(const struct loop_options *options) {
@@ -342,6 +400,7 @@ struct loop *loop_new(const struct loop_options *options) {
         log_error("cannot make an epoll instance", F_ERRNO(errno));
         loop->failed = true;
     }
+    watch_passed(loop);
     return loop;
 }
 

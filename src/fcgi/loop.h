@@ -26,12 +26,17 @@ struct fcgi_request {
     struct buf *out; /* where the CGI answer (headers, empty line, body) is appended */
 };
 
-/* LOOP_DRAIN: accept nothing more (listen_fd is closed), answer what has begun, return. */
+/* LOOP_DRAIN: accept nothing more (listen_fd and pass_in_fd are closed), answer what has begun, pass
+ * kept connections on, return. */
 enum loop_order { LOOP_GO_ON, LOOP_DRAIN, LOOP_QUIT };
 
 struct loop_options {
     int listen_fd;  /* non-blocking */
     int control_fd; /* order is asked when it is readable */
+    /* A queue of kept connections (SOCK_SEQPACKET, one descriptor a message): a loop that drains sends
+     * its own to out, and others take them from in; -1: they are closed, and a request that the web
+     * server was just sending on one is lost. */
+    int pass_in_fd, pass_out_fd;
     size_t batch;   /* the most requests handed over at once; 1: no connection is kept */
     size_t max_body;
     int64_t request_timeout_ms; /* for one request to come whole, and for its answer to be taken */

@@ -26,9 +26,9 @@ static void write_sockets(const struct listen_set *set, struct buf *out) {
         buf_adds(out, "single\n");
     for (size_t i = 0; i < set->count; i++) {
         const struct listener *one = &set->at[i];
-        buf_addf(out, "socket %d %d %d %ju %ju %s\n", one->socket.fd, one->inherited,
+        buf_addf(out, "socket %d %d %d %ju %ju %d %d %s\n", one->socket.fd, one->inherited,
                  one->socket.has_file, (uintmax_t)one->socket.device, (uintmax_t)one->socket.inode,
-                 one->name);
+                 one->pass[0], one->pass[1], one->name);
     }
 }
 
@@ -66,17 +66,17 @@ void handover_cancel(const struct listen_set *set, const struct channels *channe
 static void take_socket(struct listen_set *set, const char *line) {
     struct socket socket = {.fd = -1};
     uintmax_t device, inode;
-    int inherited, has_file;
+    int inherited, has_file, pass[2];
     int name = 0;
 
-    if (sscanf(line, "socket %d %d %d %ju %ju %n", &socket.fd, &inherited, &has_file, &device,
-               &inode, &name) < 5 ||
+    if (sscanf(line, "socket %d %d %d %ju %ju %d %d %n", &socket.fd, &inherited, &has_file,
+               &device, &inode, &pass[0], &pass[1], &name) < 7 ||
         name == 0 || fcntl(socket.fd, F_GETFD) < 0)
         return;
     socket.has_file = has_file != 0;
     socket.device = (dev_t)device;
     socket.inode = (ino_t)inode;
-    if (!listen_add(set, &socket, inherited != 0, line + name))
+    if (!listen_add(set, &socket, inherited != 0, line + name, pass))
         close(socket.fd);
 }
 

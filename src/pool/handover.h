@@ -7,7 +7,7 @@
  *   lifeline READ WRITE
  *   generation NUMBER                  the latest one's
  *   single                             descriptor 0 was given, see listen.h
- *   socket FD INHERITED FILE DEVICE INODE NAME
+ *   socket FD INHERITED FILE DEVICE INODE PASS_OUT PASS_IN NAME
  *   worker PID POOL NUMBER BORN_MS KILL_MS ORDERED IDENTITY
  */
 #ifndef POOL_HANDOVER_H

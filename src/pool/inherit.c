@@ -42,7 +42,7 @@ static int take_standard_input(struct listen_set *set, const struct pool_plan *p
         return EX_OSERR;
     }
     close(null);
-    MUST(listen_add(set, &given, true, plan->pools[0].name));
+    MUST(listen_add(set, &given, true, plan->pools[0].name, NULL));
     set->single = true;
     return 0;
 }
@@ -89,7 +89,7 @@ static int give(struct listen_set *set, int fd, const char *name) {
                   F_STR("cure", "use ListenStream= and Accept=no in the socket unit"));
         return EX_CONFIG;
     }
-    MUST(listen_add(set, &given, true, name));
+    MUST(listen_add(set, &given, true, name, NULL));
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -13,8 +14,23 @@ static void set_cloexec(int fd, bool on) {
     MUST(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0);
 }
 
+/* One message, one connection.  -1, -1: then connections are closed instead of passed on. */
+static void make_queue(int pass[2]) {
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pass) == 0)
+        return;
+    log_warning("kept connections will not survive a reload", F_ERRNO(errno));
+    pass[0] = pass[1] = -1;
+}
+
+static void close_queue(struct listener *one) {
+    for (size_t i = 0; i < 2; i++)
+        if (one->pass[i] >= 0)
+            close(one->pass[i]);
+    one->pass[0] = one->pass[1] = -1;
+}
+
 bool listen_add(struct listen_set *set, const struct socket *socket, bool inherited,
-                const char *name) {
+                const char *name, const int pass[2]) {
     struct listener *added;
 
     if (set->count == LISTEN_MAX)
@@ -22,6 +38,10 @@ bool listen_add(struct listen_set *set, const struct socket *socket, bool inheri
     added = &set->at[set->count++];
     *added = (struct listener){.socket = *socket, .inherited = inherited, .name = strdup(name)};
     MUST(added->name);
+    if (pass)
+        memcpy(added->pass, pass, sizeof added->pass);
+    else
+        make_queue(added->pass);
     return true;
 }
 
@@ -29,6 +49,7 @@ static void drop(struct listen_set *set, size_t i) {
     struct listener *gone = &set->at[i];
 
     socket_close(&gone->socket, gone->name);
+    close_queue(gone);
     free(gone->name);
     *gone = set->at[--set->count];
 }
@@ -63,7 +84,7 @@ static int open_pool(struct listen_set *set, const struct pool_spec *pool, int *
         return 0;
     if ((code = socket_open(pool, &opened)) != 0)
         return code;
-    MUST(listen_add(set, &opened, false, pool->listen));
+    MUST(listen_add(set, &opened, false, pool->listen, NULL));
     *fd = opened.fd;
     return 0;
 }
@@ -135,12 +156,24 @@ void listen_close(struct listen_set *set) {
 }
 
 void listen_survive_exec(const struct listen_set *set, bool survive) {
-    for (size_t i = 0; i < set->count; i++)
-        set_cloexec(set->at[i].socket.fd, !survive);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct listener *one = &set->at[i];
+        set_cloexec(one->socket.fd, !survive);
+        for (size_t j = 0; j < 2; j++)
+            if (one->pass[j] >= 0)
+                set_cloexec(one->pass[j], !survive);
+    }
 }
 
-void listen_only(const struct listen_set *set, int fd) {
-    for (size_t i = 0; i < set->count; i++)
-        if (set->at[i].socket.fd != fd)
-            close(set->at[i].socket.fd);
+void listen_only(const struct listen_set *set, int fd, int pass[2]) {
+    pass[0] = pass[1] = -1;
+    for (size_t i = 0; i < set->count; i++) {
+        struct listener one = set->at[i];
+        if (one.socket.fd == fd) {
+            memcpy(pass, one.pass, sizeof one.pass);
+        } else {
+            close(one.socket.fd);
+            close_queue(&one);
+        }
+    }
 }

@@ -21,7 +21,8 @@
 struct listener {
     struct socket socket;
     bool inherited;
-    char *name; /* opened: the address; inherited: the pool's name */
+    char *name;  /* opened: the address; inherited: the pool's name */
+    int pass[2]; /* a queue of kept connections, from retiring workers [1] to their successors [0] */
 };
 
 struct listen_set {
@@ -45,12 +46,13 @@ void listen_apply(struct listen_set *set, const struct pool_plan *plan, const in
 void listen_keep(struct listen_set *set, const int fds[POOL_MAX]);
 /* Closes everything; what is ours is unlinked. */
 void listen_close(struct listen_set *set);
-/* Adds what the program before had; name is copied.  Returns false when the set is full. */
+/* Adds what the program before had; name is copied.  pass: its queue, NULL for a new one.  Returns
+ * false when the set is full. */
 bool listen_add(struct listen_set *set, const struct socket *socket, bool inherited,
-                const char *name);
+                const char *name, const int pass[2]);
 /* Whether the descriptors outlive an execve. */
 void listen_survive_exec(const struct listen_set *set, bool survive);
-/* Worker: closes all but fd, and leaves the files alone. */
-void listen_only(const struct listen_set *set, int fd);
+/* Worker: closes all but fd and its queue (pass receives that), and leaves the files alone. */
+void listen_only(const struct listen_set *set, int fd, int pass[2]);
 
 #endif

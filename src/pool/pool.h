@@ -41,6 +41,10 @@ struct worker {
     const struct pool_spec *pool;
     unsigned slot;   /* of the board */
     int listen_fd;   /* non-blocking, close-on-exec; shared with the pool's other workers */
+    /* Where workers that are retired by a reload send the connections they kept, one descriptor a
+     * message (SCM_RIGHTS): out to send, in to take them; both may be -1.  When nobody succeeds them
+     * sending fails with EPIPE. */
+    int pass_in_fd, pass_out_fd;
     int control_fd;  /* readable when there is something to be told: see worker_told */
     const char *identity; /* "web/3", for the log */
 };

@@ -119,7 +119,10 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
 
     log_identity(child->identity);
     worker.control_fd = open_control(channels);
-    listen_only(set, worker.listen_fd);
+    int pass[2];
+    listen_only(set, worker.listen_fd, pass);
+    worker.pass_in_fd = pass[0];
+    worker.pass_out_fd = pass[1];
     unsetenv(ENV_NOTIFY_SOCKET);
     show_name(pool->name);
     if (!privileges_drop(&generation->privileges))

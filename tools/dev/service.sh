@@ -1,7 +1,16 @@
 # shellcheck shell=bash
 # service: gatehouse itself, its configuration, keys and tables.
 
-# conf_values: the instance's own, then --set over it; "section.key=value", one to a line.
+# Whoever tries or measures an instance does so from one address, which the limits on addresses
+# would soon stop. They are off until a limit is set.
+limits_set() {
+    case " ${!SETTINGS[*]}" in
+    *" limit."*) ;;
+    *) return 1 ;;
+    esac
+}
+
+# conf_values: the instance's own, then --set over it; "section key value", one to a line.
 conf_values() {
     local key line
     local -A values=(
@@ -14,6 +23,7 @@ conf_values() {
         [mariadb.password_file]=$DIR/secrets/mariadb
         [token.keys]=$DIR/keys
     )
+    limits_set || values[limit.enabled]=no
     for key in "${!SETTINGS[@]}"; do
         values[$key]=${SETTINGS[$key]}
     done
@@ -23,11 +33,21 @@ conf_values() {
     done | sort
 }
 
+conf_limit_comment() {
+    limits_set || cat <<'TEXT'
+# Everybody on a development instance has one address and would share its limits. Any
+# --set limit.KEY=VALUE (limit.enabled=yes) puts them on again, with the defaults for the rest.
+TEXT
+}
+
 conf_write() {
     local section key value last=''
     say "# Made by ./dev up; changes here are lost. Use --set section.key=value."
     conf_values | while read -r section key value; do
-        [ "$section" = "$last" ] || printf '\n[%s]\n' "$section"
+        if [ "$section" != "$last" ]; then
+            printf '\n[%s]\n' "$section"
+            [ "$section" != limit ] || conf_limit_comment
+        fi
         printf '%s = %s\n' "$key" "$value"
         last=$section
     done

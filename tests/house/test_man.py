@@ -1,0 +1,124 @@
+"""The man pages say what the source says: options, their defaults and bounds, flags, routes and
+error codes; nothing is missing, and nothing is left of what is gone.
+"""
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+PAGES = sorted(path.name for path in (TOP / "man").iterdir() if path.suffix[1:].isdigit())
+
+
+def text(path):
+    return (TOP / path).read_text(encoding="utf-8")
+
+
+def plain(page):
+    """A page without the macros that the comparisons below do not need."""
+    return text("man/" + page).replace("\\&", "")
+
+
+# gatehouse.conf(5)
+
+
+def arguments(row):
+    """The arguments of a macro call, adjacent strings joined."""
+    parts = re.split(r",(?=(?:[^\"]*\"[^\"]*\")*[^\"]*$)", row)
+    return ["".join(re.findall(r'"([^"]*)"', part)) if '"' in part else part.strip()
+            for part in parts]
+
+
+def options_of_source():
+    """{(section, key): (type, default, what else its row holds)}"""
+    rows = re.findall(r'^(OPT|POOL)_([A-Z]+)\(((?:[^"()]|"[^"]*")*)\)',
+                      text("src/base/conf_options.h"), re.M)
+    options = {}
+    for macro, kind, row in rows:
+        section, key, default, *rest = \
+            (["pool.NAME"] if macro == "POOL" else []) + arguments(row)
+        options[section, key] = kind, default, rest
+    return options
+
+
+def options_of_page():
+    """{(section, key): (default, paragraph)}"""
+    options, section, key = {}, None, None
+    page = plain("gatehouse.conf.5").split(".Sh OPTIONS\n")[1].split("\n.Sh ")[0]
+    for line in page.splitlines():
+        if line.startswith(".Ss "):
+            section, key = line[4:].strip("[]"), None
+        item = re.match(r'^\.It Li "(\w+) =(?: (.*))?"$', line)
+        if item:
+            key = item[1]
+            assert (section, key) not in options, "twice"
+            options[section, key] = item[2] or "", ""
+        elif key:
+            default, paragraph = options[section, key]
+            options[section, key] = default, paragraph + line + "\n"
+    return options
+
+
+def test_every_option_is_explained():
+    source = options_of_source()
+    assert len(source) == len(re.findall(r"^(?:OPT|POOL)_", text("src/base/conf_options.h"), re.M))
+    page = options_of_page()
+    assert set(page) == set(source)
+    assert {name: default for name, (default, _) in page.items()} == \
+        {name: default for name, (_, default, _) in source.items()}
+
+
+@pytest.mark.parametrize("name", options_of_source(), ids=".".join)
+def test_bounds_and_example(name):
+    kind, default, rest = options_of_source()[name]
+    paragraph = options_of_page()[name][1]
+    if kind in ("DURATION", "SIZE", "INT"):
+        assert f"From {rest[0]} to {rest[1]}.\n" in paragraph
+    if kind == "CHOICE":
+        words = re.search(r"One of\n((?:\.Li .*\n|and\n)+)", paragraph)[1]
+        assert re.findall(r"^\.Li (\w+)", words, re.M) == rest[0].split("|")
+    example = re.search(rf'Example:\n\.Li "{name[1]} = (.+)"\n', paragraph)
+    assert example and example[1] != default
+
+
+# gatehouse(8)
+
+
+def test_every_flag_is_explained():
+    flags = re.search(r'getopt\(argc, argv, "([^"]*)"\)', text("src/main.c"))[1].replace(":", "")
+    page = plain("gatehouse.8")
+    assert sorted(re.findall(r"^\.It Fl (\w)", page, re.M)) == sorted(flags)
+    synopsis = page.split(".Sh SYNOPSIS\n")[1].split(".Sh ")[0]
+    usage = re.search(r'"usage: gatehouse (.*)\\n"', text("src/main.c"))[1]
+    assert re.sub(r"\.(Op|Nm)|Fl|Ar|-|file|\W", "", synopsis) == \
+        re.sub(r"FILE|\W", "", usage)
+
+
+# gatehouse-api(7)
+
+
+def test_every_route_is_explained():
+    rows = re.findall(r'^    \{([A-Z]+), +"([^"]+)", ', text("src/api/routes.c"), re.M)
+    assert len(rows) > 10
+    page = re.findall(r"^\.It Li ([A-Z]+) /auth(/\S*)$", plain("gatehouse-api.7"), re.M)
+    assert sorted(page) == sorted(rows)
+
+
+def test_every_error_is_explained():
+    rows = re.findall(r'\[ERROR_\w+\] = \{(\d+), "(\w+)",', text("src/api/reply.c"))
+    assert len(rows) > 10
+    page = re.findall(r"^\.It (\d+) Li (\w+)$", plain("gatehouse-api.7"), re.M)
+    assert sorted(page) == sorted(rows)
+
+
+# Their form.
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
+@pytest.mark.parametrize("page", PAGES)
+def test_form(page):
+    done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(TOP / "man" / page)],
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout

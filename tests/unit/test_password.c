@@ -1,0 +1,357 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "domain/common.h"
+#include "domain/password.h"
+
+/* The cheapest that there is: what is looked at here does not depend on it. */
+static struct conf *bcrypt4, *bcrypt5, *yescrypt1, *yescrypt2;
+
+static struct conf *conf_with(const char *scheme, const char *cost) {
+    char error[200];
+    setenv("GATEHOUSE_PASSWORD_SCHEME", scheme, 1);
+    setenv("GATEHOUSE_PASSWORD_COST", cost, 1);
+    struct conf *conf = conf_read(NULL, error, sizeof error);
+    unsetenv("GATEHOUSE_PASSWORD_SCHEME");
+    unsetenv("GATEHOUSE_PASSWORD_COST");
+    return conf;
+}
+
+static bool verify(const char *password, const char *hash) {
+    return password_verify(bcrypt4, password, strlen(password), hash);
+}
+
+/* From crypt(5), Openwall's and Drepper's test vectors, PHP's manual, and libxcrypt. */
+static const struct {
+    const char *password, *hash;
+} accepted[] = {
+    {"U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
+    {"rasmuslerdorf", "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq"},
+    {"korrekt Pferd", "$2a$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
+    {"korrekt Pferd", "$2b$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
+    {"korrekt Pferd", "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
+    {"Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"},
+    {"korrekt Pferd",
+     "$5$rounds=1000$k2XAnEHBqQ1Ct2aM$EqD5FnBuI3hJ99O2Uz99ZQmQnUFJiN8LN.XpNNqJfn4"},
+    {"Hello world!", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68"
+                     "OTLiBFdcbYEdFCoEOfaS35inz1"},
+    {"korrekt Pferd", "$6$rounds=1000$k2XAnEHBqQ1Ct2aM$E0urA1OrH9d9feuE2hynVWQZAd1/o6cYM1fqJ.BzE"
+                      "Upqa9/KxKNA0gYzkUfnC/vKEyAvgqMPv9R9BWSfC5ZZV1"},
+    {"korrekt Pferd", "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijx"
+                      "MBxT4FUIn/.FoWhucNpA"},
+    {"korrekt Pferd", "$gy$j75$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$7xurD0zIS0qBly5UwA6IXV"
+                      "1YJGwxcZL5rdh4KWUTt.2"},
+    {"korrekt Pferd", "$7$BU..../....k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$mpWdzN4OlZ95pQ03c"
+                      "TIAid6dKfXCQPib1JoBY/ZJUo4"},
+};
+
+static void accepted_kinds(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof accepted / sizeof *accepted; i++) {
+        const char *hash = accepted[i].hash;
+        if (!verify(accepted[i].password, hash))
+            fail_msg("%s does not verify", hash);
+        assert_false(verify("Hello world", hash));
+        assert_false(verify("", hash));
+        /* A hash that was cut or changed anywhere matches nothing. */
+        char *other = strdup(hash);
+        size_t len = strlen(hash);
+        other[len - 2] = other[len - 2] == 'A' ? 'B' : 'A';
+        assert_false(verify(accepted[i].password, other));
+        memcpy(other, hash, len);
+        other[len - 1] = '\0';
+        assert_false(verify(accepted[i].password, other));
+        free(other);
+    }
+}
+
+/* Good hashes of the right password, but of kinds that are too weak or too old; and no hashes. */
+static void refused_kinds(void **state) {
+    (void)state;
+    static const char *const hashes[] = {
+        "klB5xRNP94T.A",                  /* DES */
+        "_J9..k2XAAJ055cM9XAM",           /* BSDi */
+        "$1$k2XAnEHB$cEGaxnS99goCZvHgEl7G3.",
+        "$3$$55c83203b55b26b13143c4e1565e8087",
+        "$sha1$249552$qI1BtUnBX7KMaJ4Nm21ApEnAsQXBW3KCZFqM$9V/XaksXo0Kz2uKRL4s4y2scAmYw",
+        "$md5,rounds=45105$mA1BpMnB$$jweCqhIyaOEaPg7K9OhHL/",
+        "$2x$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "",
+        "*",
+        "*0",
+        "*1",
+        "!",
+        "x",
+        "$",
+        "$2",
+        "$2y",
+        "$2y$",
+        "$2y$0",
+        "$2y$04",
+        "$2y$04$",
+        "$5$",
+        "$6$",
+        "$y$",
+        "$y$j",
+        "$y$j75",
+        "$y$j75$",
+        "$gy$",
+        "$7$",
+        "$7$B",
+        "korrekt Pferd",
+    };
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        if (verify("korrekt Pferd", hashes[i]) || verify("", hashes[i]))
+            fail_msg("\"%s\" verifies", hashes[i]);
+    assert_false(verify("korrekt Pferd", NULL));
+    assert_false(verify("", NULL));
+}
+
+/* What would take minutes or gigabytes is not begun: the test would not end either. */
+static void costs_have_bounds(void **state) {
+    (void)state;
+    static const char *const hashes[] = {
+        "$2y$17$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$31$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$99$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$03$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$4$$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$0:$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$5$rounds=1000001$k2XAnEHBqQ1Ct2aM$EqD5FnBuI3hJ99O2Uz99ZQmQnUFJiN8LN.XpNNqJfn4",
+        "$6$rounds=999999999$k2XAnEHBqQ1Ct2aM$E0urA1OrH9d9feuE2hynVWQZAd1/o6cYM1fqJ.BzEUpqa9/"
+        "KxKNA0gYzkUfnC/vKEyAvgqMPv9R9BWSfC5ZZV1",
+        "$6$rounds=99999999999999999999999$k2XAnEHBqQ1Ct2aM$x",
+        "$6$rounds=-1$k2XAnEHBqQ1Ct2aM$x",
+        "$y$jGT$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijxMBxT4FUIn/"
+        ".FoWhucNpA",
+        "$y$jzT$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijxMBxT4FUIn/"
+        ".FoWhucNpA",
+        "$y$jFz$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijxMBxT4FUIn/"
+        ".FoWhucNpA",
+        "$y$j751$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$y$/75$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$gy$jzT$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$7$GU..../....k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$7$zU..../....k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$7$BUzzzz/....k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+        "$7$BU..../zzzzk2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$x",
+    };
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
+        if (verify("korrekt Pferd", hashes[i]))
+            fail_msg("\"%s\" verifies", hashes[i]);
+}
+
+static void made_and_verified(void **state) {
+    (void)state;
+    struct conf *const confs[] = {bcrypt4, yescrypt1};
+    static const char *const prefixes[] = {"$2y$04$", "$y$j75$"};
+    static const char *const passwords[] = {"korrekt Pferd", "12345678", "пароль пароль", "  a  b  ",
+                                            "\xf0\x9f\x90\x8e\xf0\x9f\x94\x8b staple"};
+    for (size_t c = 0; c < 2; c++)
+        for (size_t i = 0; i < sizeof passwords / sizeof *passwords; i++) {
+            char one[PASSWORD_HASH_SIZE], two[PASSWORD_HASH_SIZE];
+            size_t len = strlen(passwords[i]);
+            assert_true(password_hash(confs[c], passwords[i], len, one));
+            assert_true(password_hash(confs[c], passwords[i], len, two));
+            assert_memory_equal(one, prefixes[c], 7);
+            assert_string_not_equal(one, two);
+            /* Whatever today's scheme is. */
+            assert_true(password_verify(bcrypt4, passwords[i], len, one));
+            assert_true(password_verify(yescrypt1, passwords[i], len, one));
+            assert_false(password_verify(confs[c], passwords[i], len - 1, one));
+            assert_false(password_is_outdated(confs[c], one));
+        }
+}
+
+/* bcrypt reads 72 bytes, and no further: 73 are no password, instead of being 72. */
+static void seventy_two_bytes(void **state) {
+    (void)state;
+    char password[600], hash[PASSWORD_HASH_SIZE], other[PASSWORD_HASH_SIZE];
+    memset(password, 'a', sizeof password);
+    assert_true(password_hash(bcrypt4, password, 72, hash));
+    assert_true(password_verify(bcrypt4, password, 72, hash));
+    assert_false(password_verify(bcrypt4, password, 71, hash));
+    assert_false(password_verify(bcrypt4, password, 73, hash));
+    assert_false(password_verify(yescrypt1, password, 73, hash));
+    assert_false(password_verify(bcrypt4, password, 600, hash));
+    assert_false(password_hash(bcrypt4, password, 73, other));
+
+    assert_true(password_hash(yescrypt1, password, 511, hash));
+    assert_true(password_verify(bcrypt4, password, 511, hash));
+    assert_false(password_verify(bcrypt4, password, 510, hash));
+    assert_false(password_verify(bcrypt4, password, 512, hash));
+    assert_false(password_verify(bcrypt4, password, 600, hash));
+    assert_false(password_hash(yescrypt1, password, 512, other));
+}
+
+/* A NUL would end the password within libxcrypt. */
+static void nul_bytes(void **state) {
+    (void)state;
+    char hash[PASSWORD_HASH_SIZE];
+    assert_true(password_hash(bcrypt4, "korrekt", 7, hash));
+    assert_true(password_verify(bcrypt4, "korrekt", 7, hash));
+    assert_false(password_verify(bcrypt4, "korrekt\0Pferd", 13, hash));
+    assert_false(password_verify(bcrypt4, "korrekt\0", 8, hash));
+}
+
+/* The same password on another keyboard (RFC 8265): NFC, NFD, full width, a ligature. */
+static void normalised(void **state) {
+    (void)state;
+    static const struct {
+        const char *set, *typed;
+        bool same;
+    } rows[] = {
+        {"Stra\xc3\x9f" "e \xc3\xa4", "Stra\xc3\x9f" "e a\xcc\x88", true},
+        {"password\xc2\xa0one", "password one", true},
+        {"\xef\xac\x81ne weather", "fine weather", true},
+        {"\xef\xbc\xa1\xef\xbc\xa2" "CDEFGH", "ABCDEFGH", true},
+        {"Stra\xc3\x9f" "e 1234", "Strasse 1234", false},
+        {"Password", "password", false},
+        {"12345678 ", "12345678", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char hash[PASSWORD_HASH_SIZE];
+        const char *set = rows[i].set, *typed = rows[i].typed;
+        assert_true(password_hash(bcrypt4, set, strlen(set), hash));
+        assert_true(password_verify(bcrypt4, set, strlen(set), hash));
+        if (password_verify(bcrypt4, typed, strlen(typed), hash) != rows[i].same)
+            fail_msg("row %zu", i);
+        assert_true(password_hash(bcrypt4, typed, strlen(typed), hash));
+        assert_int_equal(password_verify(bcrypt4, set, strlen(set), hash), rows[i].same);
+    }
+    /* A hash that another program made of the bytes as they were typed: "ﬁne weather". */
+    static const char typed[] = "\xef\xac\x81ne weather";
+    static const char foreign[] = "$2y$04$KBCwKxOzLha2MUDgW0PjXeC3Nk1nWJ.BJYISKSQb.UQ1vZ3hTFrm.";
+    assert_true(password_verify(bcrypt4, typed, strlen(typed), foreign));
+    assert_false(verify("fine weather", foreign));
+    assert_false(verify("\xff\xfe not UTF-8", foreign));
+}
+
+static void outdated(void **state) {
+    (void)state;
+    const struct {
+        const struct conf *conf;
+        const char *hash;
+        bool outdated;
+    } rows[] = {
+        {bcrypt4, "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", false},
+        {bcrypt5, "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", true},
+        {bcrypt4, "$2y$05$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", true},
+        {bcrypt4, "$2a$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", true},
+        {bcrypt4, "$2b$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", true},
+        {yescrypt1, "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa", true},
+        {yescrypt1, "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/$x", false},
+        {yescrypt2, "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/$x", true},
+        {yescrypt1, "$gy$j75$k2XAnEHBqQ1Ct2aMXFKNa/$x", true},
+        {bcrypt4, "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/$x", true},
+        {bcrypt4, "$6$rounds=1000$k2XAnEHBqQ1Ct2aM$x", true},
+        {bcrypt4, "*", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (password_is_outdated(rows[i].conf, rows[i].hash) != rows[i].outdated)
+            fail_msg("row %zu: %s", i, rows[i].hash);
+}
+
+static void refusals(void **state) {
+    (void)state;
+    static char a72[73], a73[74];
+    memset(a72, 'a', 72);
+    memset(a73, 'a', 73);
+    static const struct {
+        const char *password, *email, *username, *why; /* NULL: it may */
+    } rows[] = {
+        {"korrekt Pferd", "a@b.example", "pferd", NULL},
+        {"korrekt Pferd", NULL, NULL, NULL},
+        {"", NULL, NULL, "is too short"},
+        {"1234567", NULL, NULL, "is too short"},
+        {"kW9;xQ2,", NULL, NULL, NULL},
+        {"\xd0\xbf\xd0\xb0\xd1\x80\xd0\xbe\xd0\xbb\xd1\x8c", NULL, NULL, "is too short"}, /* 6 in 12 */
+        {"a\xcc\x88" "a\xcc\x88" "a\xcc\x88" "a\xcc\x88", NULL, NULL, "is too short"}, /* 4 ä */
+        {a72, NULL, NULL, NULL},
+        {a73, NULL, NULL, "is too long"},
+        {"password", NULL, NULL, "common"},
+        {"PassWord", NULL, NULL, "common"},
+        {"\xef\xbd\x90" "assword", NULL, NULL, "common"}, /* in full width */
+        {"12345678", NULL, NULL, "common"},
+        {"ivan.petrov@b.example", "ivan.petrov@b.example", NULL, "email"},
+        {"Ivan.Petrov@B.Example", "ivan.petrov@b.example", NULL, "email"},
+        {"ivan.petrov", "ivan.petrov@b.example", NULL, "email"},
+        {"IVAN.PETROV", "ivan.petrov@b.example", "other", "email"},
+        {"ivan.petrov1", "ivan.petrov@b.example", "ivan.petrov", NULL},
+        {"ivan.petro", "ivan.petrov@b.example", "ivan.petrov", NULL},
+        {"Ivan.The.4th", "x@b.example", "ivan.the.4th", "username"},
+        {"korrekt \xff Pferd", NULL, NULL, "UTF-8"},
+        {"korrekt \xed\xa0\x80 Pferd", NULL, NULL, "UTF-8"},
+        {"korrekt \xc0\xaf Pferd", NULL, NULL, "UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const char *why = password_refusal(bcrypt4, rows[i].password, strlen(rows[i].password),
+                                           rows[i].email, rows[i].username);
+        if ((why == NULL) != (rows[i].why == NULL) ||
+            (why != NULL && strstr(why, rows[i].why) == NULL))
+            fail_msg("\"%s\": %s", rows[i].password, why != NULL ? why : "taken");
+    }
+    assert_string_equal(password_refusal(bcrypt4, "korrekt\0Pferd", 13, NULL, NULL),
+                        "must not contain a NUL");
+    assert_null(password_refusal(yescrypt1, a73, 73, NULL, NULL));
+}
+
+/* The list is looked up by halves: one line out of order would hide others. */
+static void every_common_password(void **state) {
+    (void)state;
+    static const char *const common[] = {
+#include "domain/common_passwords.inc"
+    };
+    size_t count = sizeof common / sizeof *common;
+    assert_true(count >= 1000);
+    for (size_t i = 0; i < count; i++) {
+        char upper[200];
+        size_t len = strlen(common[i]);
+        assert_in_range(len, 8, sizeof upper - 1);
+        for (size_t c = 0; c <= len; c++)
+            upper[c] = common[i][c] >= 'a' && common[i][c] <= 'z' ? (char)(common[i][c] - 32)
+                                                                 : common[i][c];
+        if (!password_is_common(common[i]) || !password_is_common(upper))
+            fail_msg("\"%s\" is not found", common[i]);
+    }
+    assert_false(password_is_common("korrekt Pferd"));
+    assert_false(password_is_common(""));
+}
+
+static int make_confs(void **state) {
+    (void)state;
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
+    bcrypt4 = conf_with("bcrypt", "4");
+    bcrypt5 = conf_with("bcrypt", "5");
+    yescrypt1 = conf_with("yescrypt", "1");
+    yescrypt2 = conf_with("yescrypt", "2");
+    return bcrypt4 && bcrypt5 && yescrypt1 && yescrypt2 ? 0 : -1;
+}
+
+static int free_confs(void **state) {
+    (void)state;
+    conf_free(bcrypt4);
+    conf_free(bcrypt5);
+    conf_free(yescrypt1);
+    conf_free(yescrypt2);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepted_kinds),    cmocka_unit_test(refused_kinds),
+        cmocka_unit_test(costs_have_bounds), cmocka_unit_test(made_and_verified),
+        cmocka_unit_test(seventy_two_bytes), cmocka_unit_test(nul_bytes),
+        cmocka_unit_test(normalised),        cmocka_unit_test(outdated),
+        cmocka_unit_test(refusals),          cmocka_unit_test(every_common_password),
+    };
+    return cmocka_run_group_tests(tests, make_confs, free_confs);
+}
