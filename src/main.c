@@ -122,6 +122,11 @@ static int check(void) {
     struct realm realm;
     if (site == NULL)
         return EX_CONFIG;
+    struct generation *generation = generation_new(site);
+    if (pool_check(&generation->plan) != EX_OK) {
+        unload(&generation->plan);
+        return EX_CONFIG;
+    }
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
     realm_open(&realm, site, gates);
     bool redis = cache_connect(realm.cache) == ANSWER_YES;
@@ -129,7 +134,7 @@ static int check(void) {
         fprintf(stderr, "gatehouse: Redis: %s\n", cache_why(realm.cache));
     bool database = check_database(&realm);
     realm_close(&realm);
-    site_free(&site);
+    unload(&generation->plan);
     if (!redis || !database)
         return EX_UNAVAILABLE;
     printf("gatehouse: %s is good, and both stores can be reached\n", conf_path);

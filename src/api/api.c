@@ -149,9 +149,13 @@ static const char *find_credential(struct request *request) {
     return text;
 }
 
+static bool is_logout(const struct request *request) {
+    return request->route->handler == handle_logout;
+}
+
 static void refuse_credential(struct request *request, enum error_code code) {
     /* Whoever wants to be signed out is, whatever the cookie was worth. */
-    if (request->carrier == CARRIED_BY_COOKIE && request->route->handler == handle_logout)
+    if (request->carrier == CARRIED_BY_COOKIE && is_logout(request))
         cookie_clear(request);
     reply_error(request, code);
 }
@@ -174,7 +178,11 @@ static void check_session(struct request *request) {
         refuse_credential(request, ERROR_TOKEN_REVOKED);
         return;
     case ACCESS_SESSION_EXPIRED:
-        refuse_credential(request, ERROR_SESSION_EXPIRED);
+        /* It may have idled out only, with a refresh token left that could bring it back. */
+        if (is_logout(request))
+            run_handler(request);
+        else
+            refuse_credential(request, ERROR_SESSION_EXPIRED);
         return;
     case ACCESS_TOKEN_INVALID:
         refuse_credential(request, ERROR_TOKEN_INVALID);
@@ -205,8 +213,13 @@ static void ask_session(struct request *request) {
         refuse_credential(request, ERROR_TOKEN_INVALID);
         return;
     case TOKEN_EXPIRED:
-        refuse_credential(request, ERROR_TOKEN_EXPIRED);
-        return;
+        /* A cookie may carry an access token that expired while nobody looked; it still says whose
+         * browser wants to be signed out. */
+        if (!is_logout(request) || request->carrier != CARRIED_BY_COOKIE) {
+            refuse_credential(request, ERROR_TOKEN_EXPIRED);
+            return;
+        }
+        break;
     case TOKEN_GOOD:
         break;
     }

@@ -79,8 +79,7 @@ void cookie_set_session(struct request *request, const struct grant *grant) {
     bool jwt = request->realm->conf->cookie_carries == COOKIE_CARRIES_JWT;
     const char *value = jwt ? grant->access_token : grant->session_token;
     if (value != NULL)
-        set(request, request->api->cookies.session, value, "/",
-            jwt ? grant->expires_in_s : grant->ends_in_s);
+        set(request, request->api->cookies.session, value, "/", grant->ends_in_s);
 }
 
 void cookie_set_refresh(struct request *request, const struct grant *grant) {

@@ -161,9 +161,16 @@ void handle_sessions_delete(struct request *request) {
     request_then(request, answer_sessions_delete);
 }
 
+/* NO: the session was gone already, and its refresh token too. */
 static void signed_out(struct request *request, enum answer answer) {
     if (answer == ANSWER_UNKNOWN) {
         reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    }
+    if (answer == ANSWER_NO) {
+        if (request->carrier == CARRIED_BY_COOKIE)
+            cookie_clear(request);
+        reply_error(request, ERROR_SESSION_EXPIRED);
         return;
     }
     log_info("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
@@ -190,11 +197,14 @@ void handle_logout(struct request *request) {
         return;
     }
     if (request->credential.sid == NULL) {
+        if (cookie_write_is_ours(request))
+            cookie_clear(request);
         reply_message(request, "Already logged out");
         return;
     }
     struct token_end token = credential_end(realm, &request->credential);
-    if (everywhere) {
+    /* Of a session that has idled out nobody can say whose it was: it alone ends. */
+    if (everywhere && request->who.user_id != NULL) {
         request->state = sessions_end_all_ask(realm->cache, request->arena,
                                               request->who.user_id, NULL, token);
         request_then(request, answer_logout_everywhere);

@@ -150,15 +150,15 @@ static json *error_body(const struct request *request, enum error_code code,
     return body;
 }
 
-/* RFC 6750 section 3: no error where no credential was sent. */
+/* RFC 6750 section 3: no error where no credential was sent, or where it is not the credential that
+ * was wrong (a password, a refresh token). */
 static void add_challenge(struct request *request, enum error_code code) {
-    if (errors[code].status != 401 || code == ERROR_INVALID_CREDENTIALS ||
-        code == ERROR_REFRESH_INVALID || code == ERROR_REFRESH_REUSED)
-        return;
-    reply_header(request, "WWW-Authenticate",
-                 code == ERROR_TOKEN_MISSING
-                     ? "Bearer realm=\"gatehouse\""
-                     : "Bearer realm=\"gatehouse\", error=\"invalid_token\"");
+    bool credential_is_bad = code == ERROR_TOKEN_REVOKED || code == ERROR_SESSION_EXPIRED ||
+                             code == ERROR_TOKEN_EXPIRED || code == ERROR_TOKEN_INVALID;
+    if (errors[code].status == 401)
+        reply_header(request, "WWW-Authenticate",
+                     credential_is_bad ? "Bearer realm=\"gatehouse\", error=\"invalid_token\""
+                                       : "Bearer realm=\"gatehouse\"");
 }
 
 static void add_retry(struct request *request, int64_t seconds) {

@@ -40,6 +40,8 @@ static int set_role(struct ctl *ctl, const struct user *user, const char *role, 
     enum account_result result = account_set_role(&ctl->realm, ctl->arena, user->id, role, has);
     if (result == ACCOUNT_NOT_FOUND)
         return CTL_DONE;
+    if (result == ACCOUNT_INVALID)
+        return fail(CTL_REFUSED, "all roles together would be longer than 1 KiB; take others away first");
     *changed |= result == ACCOUNT_DONE;
     return account_outcome(ctl, result, user->id_text, NULL);
 }

@@ -87,7 +87,8 @@ enum account_result account_set_password(const struct realm *realm, struct arena
 enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
                                          int64_t id, bool disabled);
 enum account_result account_delete(const struct realm *realm, struct arena *arena, int64_t id);
-/* Takes effect in living sessions at once.  NOT_FOUND: had it already, or has it not. */
+/* Takes effect in living sessions at once.  NOT_FOUND: had it already, or has it not; INVALID: all
+ * roles together would be longer than 1 KiB. */
 enum account_result account_set_role(const struct realm *realm, struct arena *arena, int64_t id,
                                      const char *role, bool has);
 bool account_role_is_sane(const char *role);

@@ -86,9 +86,10 @@ static bool yescrypt_in_bounds(const char *parameters) {
            itoa64_value(parameters[2]) <= itoa64_value('T') && parameters[3] == '$';
 }
 
-/* $7$: N as a power of two, then r = 8 and p = 1 as libxcrypt writes them. */
+/* $7$: N as a power of two, then r = 32 as libxcrypt writes it, or 8 as others do, and p = 1. */
 static bool scrypt_in_bounds(const char *hash) {
-    return itoa64_value(hash[3]) <= itoa64_value('F') && strncmp(hash + 4, "6..../....", 10) == 0;
+    return itoa64_value(hash[3]) <= itoa64_value('F') &&
+           (strncmp(hash + 4, "U..../....", 10) == 0 || strncmp(hash + 4, "6..../....", 10) == 0);
 }
 
 static bool is_accepted(const char *hash) {

@@ -104,13 +104,11 @@ static enum refresh_state make_grant(const struct realm *realm, struct arena *ar
     memset(grant, 0, sizeof *grant);
     grant->sid = arena_str(arena, use->token.sid);
     if (!successor(&use->token, result->nonce, &next) ||
-        !session_issue_access_token(realm, arena, &result->who, grant->sid, grant))
+        !grant_access_token(realm, arena, &result->who, grant->sid, grant))
         return REFRESH_UNKNOWN;
     grant->refresh_token = token_text(arena, &next);
     secret_wipe(&next, sizeof next);
-    int64_t ttl = realm->conf->refresh_ttl;
-    grant->refresh_expires_in_s = (ttl < result->left_ms ? ttl : result->left_ms) / 1000;
-    grant->ends_in_s = result->left_ms / 1000;
+    grant_set_lives(realm, result->left_ms, grant);
     return REFRESH_ROTATED;
 }
 

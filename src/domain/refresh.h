@@ -15,7 +15,7 @@
 
 #include "base/encode.h"
 #include "base/secret.h"
-#include "domain/session.h"
+#include "domain/grant.h"
 
 #define REFRESH_FAMILY_BYTES 16
 #define REFRESH_SECRET_BYTES 32

@@ -9,14 +9,6 @@
 #include "base/secret.h"
 #include "domain/refresh.h"
 
-struct session_lives realm_lives(const struct realm *realm) {
-    const struct conf *conf = realm->conf;
-    return (struct session_lives){.idle_ms = conf->session_idle,
-                                  .max_ms = conf->session_max,
-                                  .refresh_ms = conf->refresh_ttl,
-                                  .grace_ms = conf->refresh_grace};
-}
-
 /* Redis knows a session token only by this. */
 static const char *sid_of(struct arena *arena, const char *token, size_t len) {
     uint8_t digest[SHA256_SIZE];
@@ -122,23 +114,6 @@ struct session_who session_who_of(const struct user *user) {
                                 .version = user->version};
 }
 
-bool session_issue_access_token(const struct realm *realm, struct arena *arena,
-                                const struct session_who *who, const char *sid,
-                                struct grant *grant) {
-    struct token_claims claims = {
-        .sub = who->user_id, .sid = sid, .email = who->email, .roles = who->roles};
-    grant->access_token = token_sign(realm->keys, realm->conf, arena, &claims);
-    grant->expires_in_s = realm->conf->token_access_ttl / 1000;
-    if (grant->access_token == NULL)
-        log_error("an access token would be longer than 4 KiB: the user has too many roles",
-                  F_STR("user", who->user_id));
-    return grant->access_token != NULL;
-}
-
-static int64_t smaller(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
 enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
                          const struct session_client *client, struct grant *grant) {
     uint8_t random[SESSION_TOKEN_BYTES];
@@ -153,14 +128,13 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
     grant->refresh_token = refresh_token_new(arena, grant->sid, &refresh);
     struct session_who who = session_who_of(user);
     struct session_lives lives = realm_lives(realm);
-    if (!session_issue_access_token(realm, arena, &who, grant->sid, grant))
+    if (!grant_access_token(realm, arena, &who, grant->sid, grant))
         return ANSWER_UNKNOWN;
     const struct ask *ask =
         sessions_open_ask(realm->cache, arena, grant->sid, &who, client, &lives,
                           refresh.family_digest, refresh.secret_digest);
     cache_flush(realm->cache);
-    grant->refresh_expires_in_s = smaller(lives.refresh_ms, lives.max_ms) / 1000;
-    grant->ends_in_s = lives.max_ms / 1000;
+    grant_set_lives(realm, lives.max_ms, grant);
     return sessions_open_answer(ask);
 }
 

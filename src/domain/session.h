@@ -7,6 +7,7 @@
 #ifndef DOMAIN_SESSION_H
 #define DOMAIN_SESSION_H
 
+#include "domain/grant.h"
 #include "domain/realm.h"
 #include "domain/token.h"
 #include "store/users.h"
@@ -48,25 +49,9 @@ enum access session_check_answer(const struct realm *realm, struct arena *arena,
 
 /* Opening one -------------------------------------------------------------------------------- */
 
-/* What a client is handed.  Tokens are secrets; sid and times are not. */
-struct grant {
-    const char *sid;
-    const char *access_token;
-    int64_t expires_in_s;
-    const char *refresh_token;
-    int64_t refresh_expires_in_s;
-    const char *session_token; /* NULL after a refresh: the client has it, and nobody else */
-    int64_t ends_in_s;         /* until the session's end, however busy */
-};
-
 /* UNKNOWN: Redis could not be asked, nobody has a session. */
 enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
                          const struct session_client *client, struct grant *grant);
-
-/* An access token for a session.  Makes grant's access_token and expires_in_s. */
-bool session_issue_access_token(const struct realm *realm, struct arena *arena,
-                                const struct session_who *who, const char *sid,
-                                struct grant *grant);
 
 struct session_who session_who_of(const struct user *user);
 

@@ -101,3 +101,18 @@ def test_leaves_nothing_else_in_redis(site, redis, user, login):
     left = set(redis.scan_iter(site.prefix + "*" + login.sid + "*", count=1000))
     assert left == set()
     assert not redis.exists(site.key("user_sessions", user.id))
+
+
+def test_a_session_that_idled_out_is_ended_with_its_refresh_token(site, login):
+    site.redis.delete(site.key("session", login.sid))
+    logged_out = site.post("/logout", {}, token=login.session)
+    assert granted(logged_out) == {"message": "Logged out successfully"}
+    refused(login.refresh(), "refresh_invalid")
+    refused(site.post("/logout", {}, token=login.session), "session_expired")
+
+
+def test_without_a_credential_only_our_own_pages_clear_cookies(site):
+    ours = site.post("/logout", {}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert "Max-Age=0" in ours.headers["Set-Cookie"]
+    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}):
+        assert "Set-Cookie" not in site.post("/logout", {}, headers=headers).headers

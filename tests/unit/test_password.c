@@ -33,15 +33,15 @@ static const struct {
     const char *password, *hash;
 } accepted[] = {
     {"U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
-    {"rasmuslerdorf", "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTTOq"},
+    {"rasmuslerdorf", "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq"},
     {"korrekt Pferd", "$2a$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
     {"korrekt Pferd", "$2b$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
     {"korrekt Pferd", "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"},
-    {"Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc8"},
+    {"Hello world!", "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"},
     {"korrekt Pferd",
      "$5$rounds=1000$k2XAnEHBqQ1Ct2aM$EqD5FnBuI3hJ99O2Uz99ZQmQnUFJiN8LN.XpNNqJfn4"},
-    {"Hello world!", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjlO/O817G3uBnIFNjnQJuesI68"
-                     "OTLiBFdcbYEdFCoEOfaS35inz1"},
+    {"Hello world!", "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBF"
+                     "dcbYEdFCoEOfaS35inz1"},
     {"korrekt Pferd", "$6$rounds=1000$k2XAnEHBqQ1Ct2aM$E0urA1OrH9d9feuE2hynVWQZAd1/o6cYM1fqJ.BzE"
                       "Upqa9/KxKNA0gYzkUfnC/vKEyAvgqMPv9R9BWSfC5ZZV1"},
     {"korrekt Pferd", "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijx"
@@ -50,6 +50,7 @@ static const struct {
                       "1YJGwxcZL5rdh4KWUTt.2"},
     {"korrekt Pferd", "$7$BU..../....k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$mpWdzN4OlZ95pQ03c"
                       "TIAid6dKfXCQPib1JoBY/ZJUo4"},
+    {"korrekt Pferd", "$7$56..../....SodiumChloride$uz2XY4zSw.hqea7GIXE6bi2tGcZj7tsZzZomy5Pt.y8"},
 };
 
 static void accepted_kinds(void **state) {

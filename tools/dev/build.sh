@@ -18,8 +18,8 @@ build_flags() {
 sources_changed() {
     local stamp=$1
     [ -e "$stamp" ] || return 0
-    [ -n "$(cd "$TOP" && find src sql m4 configure.ac Makefile.am -newer "$stamp" \
-        -print -quit 2>/dev/null)" ]
+    [ -n "$(cd "$TOP" && find src sql data m4 tests/pool tools/embed.sh tools/common.sh \
+        configure.ac Makefile.am -newer "$stamp" -print -quit 2>/dev/null)" ]
 }
 
 configure_stale() {

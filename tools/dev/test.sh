@@ -14,6 +14,15 @@ sum_of() { awk -v word="$1:" '$1 == "#" && $2 == word { sum += $3 } END { print 
 # before_word WORD TEXT: the number in front of a word in pytest's last line.
 before_word() { grep -oE "[0-9]+ $1" <<<"$2" | grep -oE '[0-9]+' || printf 0; }
 
+# A test that Makefile.am does not name would never be missed.
+unit_forgotten() {
+    local file name
+    for file in "$TOP"/tests/unit/test_*.c; do
+        name=$(basename "$file" .c)
+        grep -q "^[A-Z]*: tests/unit/$name\$" "$1" || say "  $name was not run: see Makefile.am"
+    done
+}
+
 test_unit() {
     local build=$1 only=$2 log rc=0 names args=()
     log=$build/dev-check.log
@@ -33,6 +42,10 @@ test_unit() {
         # A make that broke before any test ran is a failure too.
         [ "$failed" -gt 0 ] || failed=1
         tail -n 100 "$build/test-suite.log" 2>/dev/null || true
+    fi
+    if [ -z "$only" ]; then
+        failed=$((failed + $(unit_forgotten "$log" | wc -l)))
+        unit_forgotten "$log"
     fi
     say "  unit tests: $passed passed, $failed failed"
     count "$passed" "$failed" "$skipped"
@@ -54,25 +67,31 @@ test_instance_down() {
     rm -rf "$TEST_ROOT"
 }
 
+# flow_run STATUS_FILE ARGUMENTS...: pytest, told where everything is.
+flow_run() {
+    local status=$1 line rc=0
+    shift
+    while IFS= read -r line; do
+        export "${line?}"
+    done < <("$TOP/dev" env --dir "$TEST_DIR")
+    export GATEHOUSE_DIR=$TEST_DIR GATEHOUSE_DEV=$TOP/dev GATEHOUSE_TOY=$BIN_DIR/tests/pool/toy
+    export PYTHONDONTWRITEBYTECODE=1
+    cd "$TOP" || return
+    timeout --foreground -k 10 1500 /usr/bin/python3 -m pytest -q -p no:cacheprovider "$@" \
+        </dev/null 2>&1 || rc=$?
+    printf '%s\n' "$rc" >"$status"
+}
+
 test_flow() {
-    local only=$1 log=$TEST_ROOT/pytest.log rc=0 line folders=()
-    local folder
-    for folder in flow pool conf house; do
+    local only=$1 log=$TEST_ROOT/pytest.log status=$TEST_ROOT/pytest.status
+    local rc line folder folders=()
+    for folder in house flow pool; do
         if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
             folders+=("tests/$folder")
         fi
     done
-    [ "${#folders[@]}" -gt 0 ] || return 0
-    (
-        while IFS= read -r line; do
-            export "${line?}"
-        done < <("$TOP/dev" env --dir "$TEST_DIR")
-        export GATEHOUSE_DIR=$TEST_DIR GATEHOUSE_DEV=$TOP/dev PYTHONDONTWRITEBYTECODE=1
-        cd "$TOP"
-        timeout --foreground -k 10 1500 /usr/bin/python3 -m pytest -q -p no:cacheprovider \
-            "${folders[@]}" ${only:+-k "$only"} </dev/null 2>&1 | tee "$log"
-        exit "${PIPESTATUS[0]}"
-    ) || rc=$?
+    flow_run "$status" "${folders[@]}" ${only:+-k "$only"} | tee "$log"
+    rc=$(cat "$status" 2>/dev/null || printf 1)
     line=$(grep -E '[0-9]+ (passed|failed|error|skipped|deselected).* in [0-9.]+' "$log" | tail -n 1 || true)
     local passed failed
     passed=$(before_word passed "$line")
@@ -104,21 +123,34 @@ sanitizers_count() {
     done
 }
 
+# distcheck_run DIR: in the background beside the flow tests; its exit status is kept in a file.
+distcheck_run() {
+    local rc=0
+    nice make -C "$1" distcheck >"$DISTCHECK_LOG" 2>&1 </dev/null || rc=$?
+    printf '%s\n' "$rc" >"$DISTCHECK_LOG.status"
+}
+
 distcheck_start() {
     DISTCHECK_LOG=$1/dev-distcheck.log
-    # A session of its own, so that all of it can be ended.
-    setsid nice make -C "$1" distcheck >"$DISTCHECK_LOG" 2>&1 </dev/null 9>&- &
+    rm -f "$DISTCHECK_LOG.status"
+    # A process group of its own, so that all of it can be ended.
+    set -m
+    distcheck_run "$1" 9>&- &
+    set +m
     DISTCHECK_PID=$!
     on_exit distcheck_end
 }
 
-distcheck_end() { kill -TERM -- "-$DISTCHECK_PID" 2>/dev/null; }
+# Once it has ended by itself, its number may belong to somebody else.
+distcheck_end() { [ -s "$DISTCHECK_LOG.status" ] || kill -TERM -- "-$DISTCHECK_PID" 2>/dev/null; }
 
 distcheck_wait() {
-    wait "$DISTCHECK_PID" || {
-        tail -n 40 "$DISTCHECK_LOG"
-        return 1
-    }
+    until [ -s "$DISTCHECK_LOG.status" ]; do
+        kill -0 "$DISTCHECK_PID" || break
+        sleep 0.2
+    done
+    tail -n 40 "$DISTCHECK_LOG"
+    [ "$(cat "$DISTCHECK_LOG.status")" = 0 ]
 }
 
 test_distcheck() {

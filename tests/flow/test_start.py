@@ -1,0 +1,143 @@
+"""Starting: what is wrong is named with its place and its cure, before any socket is opened."""
+import base64
+import os
+import subprocess
+
+import pytest
+
+from gate import plain_environment
+
+EX_UNAVAILABLE, EX_CONFIG = 69, 78
+
+
+def gatehouse(site, *args, **environment):
+    return subprocess.run([os.path.join(site.env["BIN_DIR"], "gatehouse"), *args],
+                          capture_output=True, text=True, timeout=30, check=False,
+                          env={**plain_environment(), **environment})
+
+
+def refused(done, code, *words):
+    assert done.returncode == code, (done.returncode, done.stderr)
+    for word in words:
+        assert word in done.stderr, (word, done.stderr)
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A directory with one good key that signs; a place to spoil it."""
+    directory = tmp_path / "keys"
+    directory.mkdir(mode=0o700)
+    write(directory / "k1.hs256.key", base64.urlsafe_b64encode(b"k" * 32).rstrip(b"=") + b"\n")
+    write(directory / "signing", b"k1\n")
+    return directory
+
+
+def write(path, content, mode=0o600):
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def check(site, keys, **environment):
+    return gatehouse(site, "-c", site.env["CONF"], "-T", GATEHOUSE_TOKEN_KEYS=str(keys),
+                     **environment)
+
+
+def test_a_good_configuration_is_printed_and_can_be_read_back(site, tmp_path):
+    done = gatehouse(site, "-c", site.env["CONF"], "-T")
+    assert done.returncode == 0, done.stderr
+    again = tmp_path / "again.conf"
+    again.write_text(done.stdout)
+    assert gatehouse(site, "-c", str(again), "-T").stdout == done.stdout
+
+
+def test_good_stores_are_reached(site):
+    done = gatehouse(site, "-c", site.env["CONF"], "-t")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_good_key_is_taken(site, keys):
+    assert check(site, keys).returncode == 0
+
+
+@pytest.mark.parametrize("content,word", [
+    (b"", "k1.hs256.key"),
+    (base64.urlsafe_b64encode(b"k" * 16).rstrip(b"="), "128 bits"),
+    (b"not base64url at all!", "base64url"),
+    (os.urandom(32) + b"\xff", "base64url"),
+    (b"-----BEGIN PUBLIC KEY-----\n", "base64url"),
+])
+def test_a_spoiled_key_is_refused(site, keys, content, word):
+    write(keys / "k1.hs256.key", content)
+    refused(check(site, keys), EX_CONFIG, str(keys), word)
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o620])
+def test_a_key_that_others_may_touch_is_refused(site, keys, mode):
+    (keys / "k1.hs256.key").chmod(mode)
+    refused(check(site, keys), EX_CONFIG, "k1.hs256.key", "chmod")
+
+
+def test_no_key_is_refused(site, keys, tmp_path):
+    (keys / "k1.hs256.key").unlink()
+    refused(check(site, keys), EX_CONFIG, "gatehousectl key new")
+    refused(check(site, tmp_path / "nowhere"), EX_CONFIG, "gatehousectl key new")
+
+
+def test_a_key_that_signs_and_is_not_there_is_refused(site, keys):
+    write(keys / "signing", b"k2\n")
+    refused(check(site, keys), EX_CONFIG, "k2")
+    (keys / "signing").unlink()
+    refused(check(site, keys), EX_CONFIG, "signing")
+
+
+@pytest.mark.parametrize("line,words", [
+    ("[server]\nbase_pat = /auth\n", [":2:", "base_path"]),
+    ("[serve]\n", [":1:", "server"]),
+    ("[redis]\ntimeout = 500\n", [":2:", "500ms"]),
+    ("[redis]\nurl = http://localhost\n", [":2:", "redis://"]),
+    ("[session]\nidle = never\n", [":2:", "idle"]),
+    ("[cookie]\ncarries = everything\n", [":2:", "session", "jwt"]),
+    ("[password]\ncost = 99\n", ["cost"]),
+    ("[server]\nmax_body = 1k\nmax_body = 2k\n", [":3:", "max_body"]),
+    ("nonsense\n", [":1:"]),
+])
+def test_a_mistake_is_named_with_its_line(site, tmp_path, line, words):
+    path = tmp_path / "wrong.conf"
+    path.write_text(line)
+    refused(gatehouse(site, "-c", str(path), "-t"), EX_CONFIG, str(path), *words)
+
+
+def test_a_missing_file_is_named(site, tmp_path):
+    refused(gatehouse(site, "-c", str(tmp_path / "none.conf"), "-f"), EX_CONFIG, "none.conf")
+
+
+def test_a_variable_is_checked_like_a_line(site):
+    refused(gatehouse(site, "-c", site.env["CONF"], "-T", GATEHOUSE_REDIS_TIMEOUT="soon"),
+            EX_CONFIG, "GATEHOUSE_REDIS_TIMEOUT")
+
+
+def test_stores_that_cannot_be_reached(site, tmp_path):
+    nowhere = {"GATEHOUSE_REDIS_URL": f"unix://{tmp_path}/redis.sock"}
+    refused(gatehouse(site, "-c", site.env["CONF"], "-t", **nowhere), EX_UNAVAILABLE, "Redis")
+    nowhere = {"GATEHOUSE_MARIADB_SOCKET": f"{tmp_path}/mariadb.sock"}
+    refused(gatehouse(site, "-c", site.env["CONF"], "-t", **nowhere), EX_UNAVAILABLE, "MariaDB")
+
+
+def test_a_second_master_on_the_same_sockets_is_refused(site):
+    done = gatehouse(site, "-c", site.env["CONF"], "-f")
+    assert done.returncode != 0
+    assert "level=error" in done.stderr + open(site.env["LOG"], encoding="utf-8").read()
+    assert site.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("args", [["-x"], ["-t", "more"], ["-c"]])
+def test_wrong_usage(site, args):
+    done = gatehouse(site, *args)
+    assert done.returncode == 2
+    assert "usage" in done.stderr
+
+
+def test_version(site):
+    done = gatehouse(site, "-V")
+    assert done.returncode == 0
+    assert done.stdout.startswith("gatehouse ")

@@ -1,0 +1,99 @@
+/* The gate's time is set by hand, so that nothing here waits or depends on how fast a machine is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/gate.h"
+
+#define LONG_MS 1000000
+
+static void open_for_all(void **state) {
+    (void)state;
+    struct gate gate = {0};
+    for (int i = 0; i < 3; i++)
+        assert_true(gate_may_try(&gate, LONG_MS));
+    gate_opened(&gate);
+    assert_int_equal(gate.shut_until, 0);
+    assert_true(gate_may_try(&gate, LONG_MS));
+}
+
+static void shut_after_a_failure(void **state) {
+    (void)state;
+    struct gate gate = {0};
+    int64_t before = clock_mono_ms();
+    gate_failed(&gate);
+    int64_t after = clock_mono_ms();
+    assert_true(gate.shut_until >= before + 200);
+    assert_true(gate.shut_until <= after + 200);
+    gate.shut_until = clock_mono_ms() + LONG_MS;
+    assert_false(gate_may_try(&gate, LONG_MS));
+    assert_false(gate_may_try(&gate, 0));
+    gate_opened(&gate);
+    assert_true(gate_may_try(&gate, LONG_MS));
+}
+
+/* When the moment is over, one goes ahead. */
+static void one_tries(void **state) {
+    (void)state;
+    struct gate gate = {.shut_until = clock_mono_ms() - 1};
+    assert_true(gate_may_try(&gate, LONG_MS));
+    assert_false(gate_may_try(&gate, LONG_MS));
+    assert_false(gate_may_try(&gate, LONG_MS));
+    gate_opened(&gate);
+    assert_true(gate_may_try(&gate, LONG_MS));
+    assert_true(gate_may_try(&gate, LONG_MS));
+}
+
+/* Whoever tried and died holds nobody up for longer than the try was to take. */
+static void tries_end(void **state) {
+    (void)state;
+    struct gate gate = {.shut_until = clock_mono_ms() - 1};
+    assert_true(gate_may_try(&gate, 0));
+    assert_true(gate_may_try(&gate, LONG_MS));
+    assert_false(gate_may_try(&gate, LONG_MS));
+}
+
+/* Of many processes at once, too, exactly one. */
+static void one_of_many(void **state) {
+    (void)state;
+    struct shared {
+        struct gate gate;
+        atomic_int ready, tried;
+    } *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
+    enum { PROCESSES = 4 };
+    shared->gate.shut_until = clock_mono_ms() - 1;
+    pid_t pids[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            shared->ready++;
+            while (shared->ready < PROCESSES)
+                continue;
+            for (int n = 0; n < 10000; n++)
+                if (gate_may_try(&shared->gate, LONG_MS))
+                    shared->tried++;
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++)
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+    assert_int_equal(shared->tried, 1);
+    munmap(shared, sizeof *shared);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(open_for_all), cmocka_unit_test(shut_after_a_failure),
+        cmocka_unit_test(one_tries),    cmocka_unit_test(tries_end),
+        cmocka_unit_test(one_of_many),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
