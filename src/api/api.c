@@ -8,6 +8,7 @@
 #include "api/api_private.h"
 #include "api/cookie.h"
 #include "api/handlers.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "base/log.h"
 
@@ -41,7 +42,7 @@ void api_free(struct api **api) {
  * what methods there are. */
 static void answer_options(struct request *request, const char *allow) {
     reply_header(request, "Allow", allow);
-    if (cookie_listed_origin(request) != NULL) {
+    if (origin_listed(request) != NULL) {
         reply_header(request, "Access-Control-Allow-Methods", allow);
         reply_header(request, "Access-Control-Allow-Headers",
                      "Authorization, Content-Type, X-Session-Id");
@@ -203,7 +204,7 @@ static void ask_session(struct request *request) {
         return;
     }
     if (request->carrier == CARRIED_BY_COOKIE && is_write(request) &&
-        !cookie_write_is_ours(request)) {
+        !origin_is_ours(request)) {
         reply_error(request, ERROR_CSRF_REJECTED);
         return;
     }

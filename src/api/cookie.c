@@ -31,15 +31,16 @@ void cookie_names_make(struct cookie_names *names, const struct conf *conf) {
                  conf->cookie_secure ? "__Secure-" : "", bare);
 }
 
-/* Pairs are separated by semicolons (RFC 6265 section 4.2.1), or by commas where a web server has
- * joined two headers; a cookie's value holds neither.  The first of a name counts. */
+/* Pairs are separated by semicolons (RFC 6265 section 4.2.1), and by nothing else: browsers let a value
+ * hold commas, so that a sibling domain, which may not set a __Host- cookie, could put one inside the
+ * value of another.  The first of a name counts. */
 static const char *find(const struct request *request, const char *name) {
     if (!request->realm->conf->cookie_enabled || request->cookie == NULL)
         return NULL;
     size_t name_len = strlen(name);
     for (const char *at = request->cookie; *at != '\0';) {
-        at += strspn(at, " \t;,");
-        size_t len = strcspn(at, ";,");
+        at += strspn(at, " \t;");
+        size_t len = strcspn(at, ";");
         if (len > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
             const char *value = at + name_len + 1;
             size_t value_len = len - name_len - 1;
@@ -92,45 +93,4 @@ void cookie_clear(struct request *request) {
         return;
     set(request, request->api->cookies.session, "", "/", 0);
     set(request, request->api->cookies.refresh, "", refresh_path(request), 0);
-}
-
-/* Whether the word is one of those that single spaces separate. */
-static bool is_listed(const char *list, const char *word) {
-    size_t len = strlen(word);
-    for (const char *at = list; (at = strcasestr(at, word)) != NULL; at += len)
-        if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
-            return true;
-    return false;
-}
-
-const char *cookie_listed_origin(const struct request *request) {
-    const char *origin = request->origin;
-    return origin != NULL && origin[0] != '\0' &&
-                   is_listed(request->realm->conf->cookie_origins, origin)
-               ? origin
-               : NULL;
-}
-
-/* The origin of the page is the one that this very request was sent to. */
-static bool is_own_origin(const struct request *request) {
-    if (request->origin == NULL || request->host == NULL)
-        return false;
-    const char *scheme = request->https ? "https://" : "http://";
-    size_t len = strlen(scheme);
-    return strncasecmp(request->origin, scheme, len) == 0 &&
-           strcasecmp(request->origin + len, request->host) == 0;
-}
-
-/*
- * Browsers that know Sec-Fetch-Site always send it, and pages cannot; "same-site" is another origin
- * (on shared hosting often another customer's) and must be listed.  Older browsers send Origin with
- * every write.  With neither, nothing shows where the write came from.
- */
-bool cookie_write_is_ours(const struct request *request) {
-    if (cookie_listed_origin(request) != NULL)
-        return true;
-    if (request->fetch_site != NULL)
-        return strcmp(request->fetch_site, "same-origin") == 0 ||
-               strcmp(request->fetch_site, "none") == 0;
-    return is_own_origin(request);
 }

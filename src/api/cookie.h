@@ -1,6 +1,5 @@
 /*
- * cookie: the session cookie, the refresh cookie, and whether a write that a cookie authorises
- * came from our own pages.
+ * cookie: the session cookie and the refresh cookie.
  */
 #ifndef API_COOKIE_H
 #define API_COOKIE_H
@@ -24,10 +23,5 @@ const char *cookie_refresh(const struct request *request);
 void cookie_set_session(struct request *request, const struct grant *grant);
 void cookie_set_refresh(struct request *request, const struct grant *grant);
 void cookie_clear(struct request *request);
-
-/* Sec-Fetch-Site or Origin show that the request came from this site or a listed origin. */
-bool cookie_write_is_ours(const struct request *request);
-/* The Origin that was sent, when it is one of [cookie] origins; else NULL. */
-const char *cookie_listed_origin(const struct request *request);
 
 #endif

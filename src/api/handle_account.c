@@ -1,8 +1,8 @@
 /* The user's own account. */
 #include <stdlib.h>
 
-#include "api/handlers.h"
 #include "api/cookie.h"
+#include "api/handlers.h"
 #include "api/reply.h"
 
 static int64_t user_id(const struct request *request) {

@@ -3,6 +3,7 @@
 
 #include "api/cookie.h"
 #include "api/handlers.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "base/log.h"
 #include "domain/login.h"
@@ -250,7 +251,7 @@ static const char *find_refresh_token(struct request *request, bool *by_cookie) 
         reply_fields(request, &errors);
         return NULL;
     }
-    if (*by_cookie && !cookie_write_is_ours(request)) {
+    if (*by_cookie && !origin_is_ours(request)) {
         reply_error(request, ERROR_CSRF_REJECTED);
         return NULL;
     }

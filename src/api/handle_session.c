@@ -4,6 +4,7 @@
 
 #include "api/cookie.h"
 #include "api/handlers.h"
+#include "api/origin.h"
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -197,7 +198,7 @@ void handle_logout(struct request *request) {
         return;
     }
     if (request->credential.sid == NULL) {
-        if (cookie_write_is_ours(request))
+        if (origin_is_ours(request))
             cookie_clear(request);
         reply_message(request, "Already logged out");
         return;

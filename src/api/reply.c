@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/cookie.h"
+#include "api/origin.h"
 #include "base/log.h"
 
 /* What a client is asked to wait before it tries a store that was away again. */
@@ -91,7 +91,7 @@ void reply_header(struct request *request, const char *name, const char *value) 
 
 /* An origin that is on the list may read the answer. */
 static void add_cors(struct request *request) {
-    const char *origin = cookie_listed_origin(request);
+    const char *origin = origin_listed(request);
     if (origin == NULL)
         return;
     reply_header(request, "Access-Control-Allow-Origin", origin);

@@ -8,7 +8,8 @@
 
 static utf8proc_int32_t fold(utf8proc_int32_t codepoint, void *unused) {
     (void)unused;
-    return utf8proc_tolower(codepoint);
+    /* The Turkish İ is no i: the dot is a letter's difference where it is written. */
+    return codepoint == 0x130 ? codepoint : utf8proc_tolower(codepoint);
 }
 
 /* Folding may undo the composition of what was composed, so it comes before. */

@@ -83,15 +83,17 @@ static bool read_entry(struct keyring *ring, const char *directory, const char *
         return true;
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", directory, name);
+    char kid[KID_MAX + 1];
+    if (!kid_of_file(name, kid)) {
+        log_warning("a file among the keys is no key and was passed over", F_STR("file", path));
+        return true;
+    }
     if (ring->count == MAX_KEYS) {
         snprintf(why, why_size, "%s: more than %d keys", directory, MAX_KEYS);
         return false;
     }
     struct key *key = &ring->keys[ring->count];
-    if (!kid_of_file(name, key->kid)) {
-        log_warning("a file among the keys is no key and was passed over", F_STR("file", path));
-        return true;
-    }
+    memcpy(key->kid, kid, sizeof kid);
     key->alg = KEY_HS256;
     if (!read_secret(path, key, why, why_size))
         return false;

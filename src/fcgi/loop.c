@@ -60,8 +60,10 @@ static void move(struct conn *conn, enum conn_state state) {
 }
 
 /* Freed only after the events at hand are done with: one of them may still point here.  Closing the
- * descriptor takes it out of epoll. */
+ * descriptor would not take a connection that was passed on out of epoll: it lives on elsewhere. */
 static void close_conn(struct conn *conn) {
+    if (conn->watched)
+        epoll_ctl(conn->loop->epoll_fd, EPOLL_CTL_DEL, conn->fd, NULL);
     close(conn->fd);
     conn->fd = -1;
     conn->watched = false;
@@ -94,10 +96,16 @@ static bool keeps(const struct conn *conn) {
     return conn->reader.keep && conn->loop->options.batch > 1;
 }
 
+static void read_more(struct conn *conn);
+
 /* Draining: the connection goes on elsewhere, with nothing of it left here; where nobody takes it,
- * it ends.  A full queue keeps it here a little longer, and it is served meanwhile. */
+ * it ends, once what has come on it is answered.  A full queue keeps it here a little longer, and it
+ * is served meanwhile. */
 static void pass_on(struct conn *conn) {
-    if (pass_send(conn->loop->options.pass_out_fd, conn->fd) != PASS_LATER)
+    enum passed passed = pass_send(conn->loop->options.pass_out_fd, conn->fd);
+    if (passed == PASS_NOBODY)
+        read_more(conn);
+    if (passed != PASS_LATER && conn->state == CONN_IDLE)
         close_conn(conn);
 }
 

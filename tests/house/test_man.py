@@ -1,6 +1,7 @@
-"""The man pages say what the source says: options, their defaults and bounds, flags, routes and
-error codes; nothing is missing, and nothing is left of what is gone.
+"""The man pages say what the source says: options, their defaults and bounds, flags, verbs, routes
+and error codes; nothing is missing, and nothing is left of what is gone.
 """
+import json
 import re
 import shutil
 import subprocess
@@ -94,6 +95,91 @@ def test_every_flag_is_explained():
     usage = re.search(r'"usage: gatehouse (.*)\\n"', text("src/main.c"))[1]
     assert re.sub(r"\.(Op|Nm)|Fl|Ar|-|file|\W", "", synopsis) == \
         re.sub(r"FILE|\W", "", usage)
+
+
+# gatehousectl(8)
+
+
+def verbs_of_source():
+    """{"user add": (options, synopsis, example)} of the table in main.c."""
+    table = text("src/ctl/main.c").split("const struct verb verbs[] = {\n")[1].split("    {0},")[0]
+    row = re.compile(r'\{"(\w+)", "(\w+)", (verb_\w+), [^"{}]*?, -?\d+, -?\d+,\s*'
+                     r'"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",')
+    verbs = {f"{noun} {word}": (options.split(), synopsis, example)
+             for noun, word, _, options, synopsis, example in row.findall(table)}
+    assert len(verbs) == len(re.findall(r"\bverb_\w+", table)) > 10
+    return verbs
+
+
+def verbs_of_page():
+    """{"user add": (synopsis, what stands below it)}"""
+    page = plain("gatehousectl.8").replace("\\\n", "")
+    page = page.split(".Sh VERBS\n")[1].split("\n.Sh ")[0]
+    _, *parts = re.split(r"^\.It Cm (\w+ \w+)(.*)\n", page, flags=re.M)
+    names = parts[::3]
+    assert len(set(names)) == len(names), "twice"
+    return {name: (synopsis, below)
+            for name, synopsis, below in zip(names, parts[1::3], parts[2::3])}
+
+
+def synopsis_without_macros(words):
+    words = re.sub(r"\bFl -", "--", words.replace("Oo", "[").replace("Oc", "]"))
+    return re.sub(r"\b(Ar|Cm|Ns)\b|\s", "", words).upper()
+
+
+def test_every_verb_is_explained():
+    assert list(verbs_of_page()) == list(verbs_of_source())
+
+
+VERBS = sorted(verbs_of_source())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verb(verb):
+    """Its synopsis, each of its options and no other, its example, and what --json answers."""
+    options, synopsis, example = verbs_of_source()[verb]
+    shown, below = verbs_of_page()[verb]
+    assert synopsis_without_macros(shown) == re.sub(r"\s", "", synopsis).upper()
+    tags = re.findall(r"^\.It Fl -([\w-]+)( \S.*)?$", below, re.M)
+    assert [f"--{name}" + ("=" if value else "") for name, value in tags] == options
+    assert f"\n$ {example}\n" in below
+    assert examples_of_json(below) or "With\n.Fl -json :\nthe user" in below
+
+
+def examples_of_json(page):
+    return [json.loads(block) for block in
+            re.findall(r"^\$ gatehousectl --json .*\n(\{(?:.*\n)*?)\.Ed$", page, re.M)]
+
+
+def names_in(value, outside=("header", "claims", "times", "deviceInfo")):
+    """The names of members, but not of what a token or a client says."""
+    if isinstance(value, list):
+        return set().union(*(names_in(item) for item in value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(names_in(item) for name, item in value.items()
+                              if name not in outside))
+
+
+def test_every_member_of_json_is_shown():
+    source = "".join(text(path.relative_to(TOP)) for path in (TOP / "src/ctl").glob("*.c"))
+    names = re.findall(r'json_add\w*\(\w+, "(\w+)"', source)
+    assert names_in(examples_of_json(plain("gatehousectl.8"))) == set(names)
+
+
+def test_every_option_of_all_verbs_is_explained():
+    words = set(re.findall(r'strcmp\(word, "(-[^"]+)"\)',
+                           text("src/ctl/args.c").split("int args_begin")[1].split("\n}")[0]))
+    assert len(words) > 4
+    page = plain("gatehousectl.8").split(".Sh VERBS\n")[0]
+    tags = " ".join(re.findall(r"^\.It (Fl .*)$", page, re.M))
+    assert {"-" + name for name in re.findall(r"Fl (\S+)", tags)} == words
+
+
+def test_exit_codes_are_explained():
+    enum = re.search(r"enum \{\n    CTL_DONE.*?\}", text("src/ctl/ctl.h"), re.S)[0]
+    status = plain("gatehousectl.8").split(".Sh EXIT STATUS\n")[1].split(".Sh ")[0]
+    assert re.findall(r"^\.It (\d+)$", status, re.M) == re.findall(r"CTL_\w+ = (\d+)", enum)
 
 
 # gatehouse-api(7)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/api_private.h"
+#include "api/origin.h"
 #include "base/buf.h"
 #include "fcgi/record.h"
 #include "wire.h"

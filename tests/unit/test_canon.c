@@ -16,6 +16,7 @@ static void emails(void **state) {
     static const struct {
         const char *email, *canonical; /* NULL: refused */
     } rows[] = {
+        {"\xc4\xb0van@x.example", "\xc4\xb0van@x.example"}, /* İ is not i */
         {"a@b.example", "a@b.example"},
         {"A@B.EXAMPLE", "a@b.example"},
         {"Ivan.Petrov+x@B.example", "ivan.petrov+x@b.example"},

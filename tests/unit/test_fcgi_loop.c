@@ -41,6 +41,11 @@ static struct {
     int control, gate;
 } child;
 
+/* The queue of kept connections; -1: there is none. */
+static struct {
+    int in, out;
+} passing = {-1, -1};
+
 /* The child ------------------------------------------------------------------------------------ */
 
 struct toy {
@@ -121,6 +126,8 @@ static _Noreturn void be_child(struct loop_options options, struct toy toy, rlim
 static void start_with(struct loop_options options, rlim_t descriptors) {
     int control[2], gate[2];
     options.batch = options.batch > 0 ? options.batch : 64;
+    options.pass_in_fd = passing.in;
+    options.pass_out_fd = passing.out;
     options.max_body = 1000;
     if (options.request_timeout_ms == 0)
         options.request_timeout_ms = LONG_MS;
@@ -695,7 +702,7 @@ static void drain_answers_what_has_begun(void **state) {
     ask(idle, "A", "b", FCGI_KEEP_CONN);
     reply(idle);
     add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
-    add_request(&wire, "A", "b", "never answered", FCGI_KEEP_CONN);
+    add_request(&wire, "A", "b", "and more", FCGI_KEEP_CONN);
     send_bytes(half, wire.data, 30);
     send_bytes(fresh, wire.data, 1);
     /* The loop has met all of them when this one is answered. */
@@ -709,15 +716,12 @@ static void drain_answers_what_has_begun(void **state) {
     assert_int_equal(errno, ECONNREFUSED);
     send_bytes(half, wire.data + 30, wire.len - 30);
     assert_string_equal(reply(half), "role=1 body=4 [body] A=b");
-    /* Closed with bytes unread; the reset is as good an end as any. */
-    struct buf in = {0};
-    assert_false(more(half, &in, 10));
-    buf_free(&in);
-    close(half);
+    assert_string_equal(reply(half), "role=1 body=8 [and more] A=b");
+    assert_closed(half);
     assert_int_equal(waitpid(child.pid, NULL, WNOHANG), 0);
     close(fresh);
     assert_ended();
-    assert_int_equal(board->served, 3);
+    assert_int_equal(board->served, 4);
     buf_free(&wire);
 }
 
@@ -747,6 +751,58 @@ static void drain_looks_once_more(void **state) {
     close(waiting);
     assert_ended();
     assert_int_equal(board->served, 11);
+}
+
+/* What a retiring loop keeps its successor serves, and the old one hears no more of it. */
+static void kept_connections_are_passed_on(void **state) {
+    (void)state;
+    int queue[2], kept[50];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, queue), 0);
+    passing.in = queue[0];
+    passing.out = queue[1];
+    start((struct loop_options){0});
+    for (int i = 0; i < 50; i++) {
+        kept[i] = peer();
+        ask(kept[i], "A", "b", FCGI_KEEP_CONN);
+        reply(kept[i]);
+    }
+    int half = peer(), last = peer();
+    send_bytes(half, "\1\1", 2);
+    ask(last, "A", "b", 0); /* the loop has met half when this one is answered */
+    reply(last);
+    assert_closed(last);
+    tell('d');
+    pid_t old = child.pid;
+    int control = child.control, gate = child.gate;
+    start((struct loop_options){0});
+    close(queue[0]);
+    close(queue[1]);
+    passing.in = passing.out = -1;
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < 50; i++) {
+            ask(kept[i], "N", "successor", FCGI_KEEP_CONN);
+            assert_string_equal(reply(kept[i]), "role=1 body=0 N=successor");
+        }
+    assert_int_equal(board->served, 150);
+    /* One that goes idle while its loop drains follows the others. */
+    assert_int_equal(waitpid(old, NULL, WNOHANG), 0);
+    struct buf wire = {0};
+    add_request(&wire, "A", "b", "body", FCGI_KEEP_CONN);
+    send_bytes(half, wire.data + 2, wire.len - 2);
+    assert_string_equal(reply(half), "role=1 body=4 [body] A=b");
+    ask(half, "N", "successor", FCGI_KEEP_CONN);
+    assert_string_equal(reply(half), "role=1 body=0 N=successor");
+    int status;
+    assert_int_equal(waitpid(old, &status, 0), old);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    close(control);
+    close(gate);
+    for (int i = 0; i < 50; i++)
+        close(kept[i]);
+    close(half);
+    buf_free(&wire);
+    stop();
 }
 
 /* Draining ends, even for those who never finish. */
@@ -819,6 +875,7 @@ int main(void) {
         TEST(descriptors_run_out),
         TEST(drain_answers_what_has_begun),
         TEST(drain_looks_once_more),
+        TEST(kept_connections_are_passed_on),
         TEST(drain_is_bounded),
         TEST(quit_is_at_once),
     };

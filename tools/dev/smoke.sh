@@ -18,7 +18,7 @@ step() {
     [ -z "$ANSWER" ] || sed 's/\("[A-Za-z0-9_.-]\{24\}\)[A-Za-z0-9_.-]\{20,\}"/\1..."/g; s/^/  /' \
         <<<"$ANSWER"
     if [ "$status" != "$expected" ]; then
-        [ "$status" != 429 ] || say "  Too many of these from one address for now; the limits can" \
+        [ "$status" != 429 ] || say "  Too many of these from one address just now; the limits can" \
             "be put off with: ./dev up$(dir_words) --set limit.enabled=no" >&2
         die "$name: status $status where $expected was expected"
     fi

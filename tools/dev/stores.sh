@@ -35,12 +35,13 @@ sql() { mariadb --no-defaults --user=root --socket="$MARIADB_SOCKET" "$@"; }
 mariadb_ping() { sql -e 'SELECT 1'; }
 
 # The data directory is made under another name: one that was left half-made is never used.
+# --force: without it the host's own name would have to be in /etc/hosts or the DNS.
 mariadb_init() {
     local data=$DIR/mariadb.new
     [ ! -d "$DIR/mariadb" ] || return 0
     rm -rf "$data"
     shown "MariaDB makes its data directory" "$DIR/log/mariadb-install.log" \
-        mariadb-install-db --no-defaults --user=root --datadir="$data" --skip-test-db \
+        mariadb-install-db --no-defaults --force --user=root --datadir="$data" --skip-test-db \
         --skip-name-resolve --auth-root-authentication-method=socket \
         --auth-root-socket-user=root || die "mariadb-install-db failed"
     rm -f "$DIR/secrets/granted" "$DIR/secrets/migrated"

@@ -1,0 +1,350 @@
+"""Abuse limits: what is counted, for whom, and what the refusal looks like.
+
+Every test begins with nothing counted.  Users are added by the command line, which no limit counts.
+"""
+import hashlib
+
+import pytest
+
+from conftest import run_instance
+from gate import (PASSWORD, PRIVATE, alive, at_once, fresh_email, fresh_name, granted, refused,
+                  shows_user)
+
+ACCOUNT, ADDRESS, REGISTER, REFRESH = 3, 20, 4, 5
+MINUTE, HOUR = 60, 3600
+WRONG = "not the password"
+
+
+@pytest.fixture(scope="module")
+def limited_instance():
+    yield from run_instance(limit__enabled="yes", limit__login_account=f"{ACCOUNT}/1m",
+                            limit__login_address=f"{ADDRESS}/1m",
+                            limit__register_address=f"{REGISTER}/1h",
+                            limit__refresh_address=f"{REFRESH}/1m", password__cost="4")
+
+
+@pytest.fixture(scope="module")
+def limited_site(limited_instance):
+    return limited_instance.site()
+
+
+def counts(site):
+    return list(site.redis.scan_iter(site.key("ratelimit", "*"), count=1000))
+
+
+def forget(site):
+    for name in counts(site):
+        site.redis.delete(name)
+
+
+@pytest.fixture
+def limited(limited_site):
+    """The site, with nothing counted yet."""
+    forget(limited_site)
+    return limited_site
+
+
+@pytest.fixture
+def person(limited):
+    return limited.add_user()
+
+
+def too_many(answer, most=MINUTE):
+    """Refused at present; how many seconds to wait."""
+    body = refused(answer, "rate_limited")
+    assert body["error"] == "Too many requests"
+    value = answer.headers["Retry-After"]
+    assert value.isascii() and value.isdigit(), value
+    assert 1 <= int(value) <= most, value
+    return int(value)
+
+
+def guess(site, email, count=ACCOUNT):
+    """Wrong passwords that are looked at; with the default count the next one is not."""
+    for _ in range(count):
+        refused(login(site, email, WRONG), "invalid_credentials")
+
+
+def login(site, email, password=PASSWORD, **options):
+    return site.post("/login", {"email": email, "password": password}, **options)
+
+
+def change_password(client, old):
+    return client.site.post("/password", {"oldPassword": old, "newPassword": PASSWORD + "!"},
+                            token=client.access)
+
+
+# Logins for one account.
+
+
+def test_guesses_for_one_account(limited, person):
+    guess(limited, person.email)
+    too_many(person.try_login(WRONG))
+    too_many(person.try_login(WRONG))
+
+
+def test_guesses_sent_at_once(limited, person):
+    answers = at_once(ACCOUNT * 3, lambda _: login(limited, person.email, WRONG))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [401] * ACCOUNT + [429] * ACCOUNT * 2
+
+
+def without_id(answer):
+    return answer.content.replace(answer.headers["X-Request-Id"].encode(), b"")
+
+
+def test_an_unknown_account_is_limited_alike(limited, person):
+    """Or the limit would tell who has an account."""
+    nobody = fresh_email()
+    for _ in range(ACCOUNT):
+        known, unknown = person.try_login(WRONG), login(limited, nobody, WRONG)
+        assert known.status_code == unknown.status_code == 401
+        assert without_id(known) == without_id(unknown)
+    known, unknown = person.try_login(WRONG), login(limited, nobody, WRONG)
+    too_many(known)
+    too_many(unknown)
+    assert without_id(known) == without_id(unknown)
+    assert list(known.headers) == list(unknown.headers)
+
+
+def test_another_account_is_not_affected(limited, person):
+    guess(limited, person.email)
+    too_many(person.try_login())
+    other = limited.add_user()
+    granted(other.try_login())
+    refused(other.try_login(WRONG), "invalid_credentials")
+
+
+def test_the_right_password_begins_the_count_anew(limited, person):
+    guess(limited, person.email, ACCOUNT - 1)
+    granted(person.try_login())
+    guess(limited, person.email)
+    too_many(person.try_login(WRONG))
+
+
+def test_right_logins_are_not_counted(person):
+    for _ in range(ACCOUNT * 2):
+        granted(person.try_login())
+
+
+def test_the_right_password_is_refused_while_limited(limited, person):
+    """Or the answer to a guess would still tell whether it was right."""
+    guess(limited, person.email)
+    too_many(person.try_login())
+    limited.redis.delete(account_key(limited, person.email))
+    granted(person.try_login())
+
+
+def test_a_limit_ends_no_session(limited, person):
+    here = person.login()
+    guess(limited, person.email)
+    too_many(person.try_login())
+    alive(limited, here.session)
+    alive(limited, here.access)
+
+
+def test_an_account_is_counted_however_it_is_spelled(limited, person):
+    for email in (person.email, person.email.upper(), person.email.title()):
+        refused(login(limited, email, WRONG), "invalid_credentials")
+    too_many(person.try_login(WRONG))
+
+
+def test_a_username_is_an_account_too(limited):
+    name = fresh_name()
+    for _ in range(ACCOUNT):
+        refused(limited.post("/login", {"username": name, "password": WRONG}),
+                "invalid_credentials")
+    too_many(limited.post("/login", {"username": name.upper(), "password": WRONG}))
+
+
+# The password is asked for again at two routes: no place to guess in peace.
+
+
+def test_a_change_of_password_counts_guesses(person):
+    here = person.login()
+    for _ in range(ACCOUNT):
+        refused(change_password(here, WRONG), "invalid_credentials")
+    too_many(change_password(here, WRONG))
+    too_many(change_password(here, PASSWORD))
+    too_many(person.try_login())
+
+
+def test_a_change_of_password_is_limited_by_guesses_at_login(limited, person):
+    here = person.login()
+    guess(limited, person.email)
+    too_many(change_password(here, PASSWORD))
+    forget(limited)
+    granted(change_password(here, PASSWORD))
+
+
+def test_a_deletion_counts_guesses(limited, person):
+    here = person.login()
+    for _ in range(ACCOUNT):
+        refused(limited.delete("/profile", {"password": WRONG}, token=here.access),
+                "invalid_credentials")
+    too_many(limited.delete("/profile", {"password": PASSWORD}, token=here.access))
+    too_many(person.try_login())
+    alive(limited, here.access)
+
+
+def test_the_old_password_begins_the_count_anew(limited, person):
+    here = person.login()
+    guess(limited, person.email, ACCOUNT - 1)
+    granted(change_password(here, PASSWORD))
+    guess(limited, person.email)
+
+
+# One address.
+
+
+def until_limited(ask, at_least):
+    """Asks until the limit is reached, not before at_least; one more may come with time."""
+    answers = [ask() for _ in range(at_least)]
+    assert all(answer.status_code != 429 for answer in answers), \
+        [answer.status_code for answer in answers]
+    for _ in range(at_least * 10):
+        answer = ask()
+        if answer.status_code == 429:
+            return answer
+    raise AssertionError("no limit")
+
+
+def test_logins_from_one_address(limited, person):
+    """One guess for each of many accounts; then nobody gets in from there."""
+    too_many(until_limited(lambda: login(limited, fresh_email(), WRONG), ADDRESS))
+    limited.redis.set(limited.key("ratelimit", "login_address", "127.0.0.1"),
+                      full(limited), px=MINUTE * 1000)
+    too_many(person.try_login())
+
+
+def full(site):
+    """The count of a limit of one minute that is used up: unused again in a minute from now."""
+    seconds, microseconds = site.redis.time()
+    return (seconds + MINUTE) * 1000000 + microseconds
+
+
+def test_registrations(limited):
+    for _ in range(REGISTER):
+        shows_user(granted(register(limited, fresh_email()), 201)["user"])
+    email = fresh_email()
+    too_many(register(limited, email), HOUR)
+    assert limited.sql("SELECT COUNT(*) FROM users WHERE email = %s", email) == ((0,),)
+    forget(limited)
+    granted(register(limited, email), 201)
+
+
+def register(site, email, **options):
+    return site.post("/register", {"email": email, "password": PASSWORD}, **options)
+
+
+def test_registrations_of_a_taken_address_count(limited, person):
+    """Each one tells that somebody is there."""
+    for _ in range(REGISTER):
+        refused(register(limited, person.email), "email_taken")
+    too_many(register(limited, person.email), HOUR)
+
+
+def test_refreshes(limited, person):
+    client = person.login()
+    token = client.refresh_token
+
+    def refresh():
+        nonlocal token
+        answer = client.refresh(token)
+        token = answer.json().get("refreshToken", token)
+        return answer
+    too_many(until_limited(refresh, REFRESH))
+    # The refusal has not spent it.
+    forget(limited)
+    granted(client.refresh(token))
+    alive(limited, client.session)
+
+
+def test_refreshes_with_garbage_count(person):
+    client = person.login()
+    too_many(until_limited(lambda: client.refresh("garbage"), REFRESH))
+    too_many(client.refresh())
+
+
+def test_limits_are_apart(limited, person):
+    """Who may not register may log in, and who may not log in may refresh."""
+    limited.redis.set(limited.key("ratelimit", "register_address", "127.0.0.1"),
+                      full(limited) + (HOUR - MINUTE) * 1000000, px=HOUR * 1000)
+    too_many(register(limited, fresh_email()), HOUR)
+    client = person.login()
+    guess(limited, person.email)
+    too_many(person.try_login())
+    granted(client.refresh())
+
+
+def test_checks_are_never_limited(limited, person):
+    """A page brings one for each picture on it; they come from everywhere at any rate."""
+    client = person.login()
+    guess(limited, person.email)
+    too_many(person.try_login())
+    before = {name: limited.redis.get(name) for name in counts(limited)}
+    for _ in range(ADDRESS * 3):
+        granted(limited.get("/verify", token=client.access), 204)
+        refused(limited.get("/verify", token="garbage"), "token_invalid")
+        refused(limited.get("/verify"), "token_missing")
+    assert limited.raw("GET", PRIVATE, headers={"Authorization": "Bearer " + client.access}).ok
+    assert {name: limited.redis.get(name) for name in counts(limited)} == before
+
+
+# Whose address it is.
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Client-IP",
+                                  "Remote-Addr", "True-Client-IP"])
+def test_a_client_cannot_name_its_address(limited, name):
+    for number in range(REGISTER):
+        granted(register(limited, fresh_email(), headers={name: address(name, number)}), 201)
+    too_many(register(limited, fresh_email(), headers={name: address(name, 250)}), HOUR)
+    assert counts(limited) == [limited.key("ratelimit", "register_address", "127.0.0.1")]
+
+
+def address(header, number):
+    text = f"198.51.100.{number}"
+    return "for=" + text if header == "Forwarded" else text
+
+
+# What is kept.
+
+
+def account_key(site, account):
+    return site.key("ratelimit", "login_account", hashlib.sha256(account.encode()).hexdigest())
+
+
+def test_what_redis_keeps(limited, person):
+    name, email = fresh_name(), fresh_email()
+    client = person.login()
+    granted(client.refresh())
+    refused(person.try_login(WRONG), "invalid_credentials")
+    refused(limited.post("/login", {"username": name, "password": WRONG}), "invalid_credentials")
+    granted(register(limited, email), 201)
+    addresses = {limited.key("ratelimit", limit, "127.0.0.1")
+                 for limit in ("login_address", "register_address", "refresh_address")}
+    accounts = {account_key(limited, person.email), account_key(limited, name)}
+    assert set(counts(limited)) == addresses | accounts
+    for key in addresses | accounts:
+        assert 0 < limited.redis.pttl(key) <= HOUR * 1000, key
+        value = limited.redis.get(key)
+        assert value.isdigit()
+        assert not [text for text in (person.email, email, name, "@", WRONG)
+                    if text in key or text in value]
+
+
+def test_a_key_lives_as_long_as_its_count(limited, person):
+    guess(limited, person.email, 1)
+    once = limited.redis.pttl(account_key(limited, person.email))
+    guess(limited, person.email, ACCOUNT - 1)
+    used_up = limited.redis.pttl(account_key(limited, person.email))
+    assert 0 < once <= MINUTE * 1000 / ACCOUNT
+    assert once < used_up <= MINUTE * 1000
+
+
+def test_a_key_from_the_future_is_no_more_than_a_full_count(limited, person):
+    """The clock of Redis's host was set back: nobody is locked out for as long as that."""
+    limited.redis.set(account_key(limited, person.email), full(limited) + 10 ** 15,
+                      px=MINUTE * 1000)
+    too_many(person.try_login())
