@@ -1,0 +1,133 @@
+"""The raw socket: whatever a peer sends costs its own connection, and never a worker or a wrong yes."""
+import os
+import random
+import socket
+import struct
+import time
+
+import pytest
+
+from gate import alive
+
+CONNECTIONS = 3000
+
+
+def record(kind, content, request=1):
+    return struct.pack(">BBHHBx", 1, kind, request, len(content), 0) + content
+
+
+def pairs(**values):
+    out = b""
+    for name, value in values.items():
+        out += bytes([len(name)]) + struct.pack(">I", 1 << 31 | len(value))
+        out += name.encode() + value.encode()
+    return out
+
+
+def request(token, keep=1):
+    return (record(1, bytes([0, 1, keep, 0, 0, 0, 0, 0]))
+            + record(4, pairs(REQUEST_METHOD="GET", DOCUMENT_URI="/auth/verify",
+                              REMOTE_ADDR="192.0.2.1", HTTP_AUTHORIZATION="Bearer " + token))
+            + record(4, b"") + record(5, b""))
+
+
+GET_VALUES = record(9, (bytes([14, 0]) + b"FCGI_MAX_CONNS") * 60, 0)
+OVERFLOW = record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) + record(4, b"\xff" * 8 + b"a" * 40)
+LENGTHS = record(1, bytes([0, 1, 0, 0, 0, 0, 0, 0])) + record(
+    4, struct.pack(">II", 0xfffffffe, 0xfffffffe) + b"a" * 40) + record(4, b"") + record(5, b"")
+
+
+def spoiled(rng, good):
+    """A request that was cut short, had bytes changed, or never was one."""
+    whole = bytearray(rng.choice([good, GET_VALUES + good, good + good]))
+    choice = rng.random()
+    if choice < 0.5:
+        for _ in range(rng.randint(1, 8)):
+            whole[rng.randrange(len(whole))] = rng.randrange(256)
+        return bytes(whole)
+    if choice < 0.8:
+        return bytes(whole[:rng.randrange(len(good))])
+    if choice < 0.9:
+        return rng.randbytes(rng.randrange(1, 400))
+    return rng.choice([OVERFLOW, LENGTHS, GET_VALUES * 20])
+
+
+def connect(path):
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(2)
+    peer.connect(path)
+    return peer
+
+
+def answer(peer, wait):
+    peer.settimeout(wait)
+    try:
+        return peer.recv(65536)
+    except (TimeoutError, ConnectionError):
+        return b""
+
+
+@pytest.mark.parametrize("pool", ["web", "login"])
+def test_malformed_records(site, login, pool):
+    path = site.conf("pool." + pool, "listen")
+    rng = random.Random(7)
+    # A token of nobody's: whatever becomes of the bytes, none of them may be let in.
+    forged = request(login.access[:-6] + "AAAAAA")
+    workers = site.workers()
+    for _ in range(CONNECTIONS):
+        with connect(path) as peer:
+            try:
+                peer.sendall(spoiled(rng, forged))
+                if rng.random() < 0.5:
+                    peer.shutdown(socket.SHUT_WR)
+            except ConnectionError:
+                continue
+            assert b"Status: 2" not in answer(peer, 0.001)
+    assert site.workers() == workers
+    alive(site, login.access)
+
+
+def test_a_request_that_was_cut_short_is_not_executed(site, login):
+    whole = request(login.access, keep=0)
+    path = site.conf("pool.web", "listen")
+    for length in range(1, len(whole), 7):
+        with connect(path) as peer:
+            peer.sendall(whole[:length])
+            peer.shutdown(socket.SHUT_WR)
+            assert answer(peer, 2) == b""
+    with connect(path) as peer:
+        peer.sendall(whole)
+        assert b"Status: 204" in answer(peer, 2)
+
+
+def test_peers_that_stall_hold_nobody_up(site, login):
+    """More silent, half-sending and idle peers than there are workers, twenty times over."""
+    path = site.conf("pool.web", "listen")
+    whole = request(login.access)
+    peers = [connect(path) for _ in range(20 * len(site.workers()))]
+    try:
+        for number, peer in enumerate(peers):
+            peer.sendall(whole[:(0, 8, 100)[number % 3]])
+        begun = time.monotonic()
+        for _ in range(20):
+            assert site.get("/verify", token=login.access).status_code == 204
+        assert time.monotonic() - begun < 2
+    finally:
+        for peer in peers:
+            peer.close()
+
+
+def test_many_kept_connections_pin_no_worker(site, login):
+    path = site.conf("pool.web", "listen")
+    whole = request(login.access)
+    peers = [connect(path) for _ in range(200)]
+    try:
+        for _ in range(2):
+            for peer in peers:
+                peer.sendall(whole)
+                assert b"Status: 204" in answer(peer, 2)
+        assert site.get("/verify", token=login.access).status_code == 204
+    finally:
+        for peer in peers:
+            peer.close()
+    assert os.path.exists(path)
