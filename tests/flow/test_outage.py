@@ -21,12 +21,25 @@ def login(frail):
     return frail.register().login()
 
 
+def threads_stand_still(pid):
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        try:
+            with open(f"/proc/{pid}/task/{thread}/stat", encoding="latin-1") as stat:
+                if stat.read().rpartition(")")[2].split()[0] != "T":
+                    return False
+        except OSError:
+            pass  # it ended meanwhile
+    return True
+
+
 @contextmanager
 def stopped(site, store):
     """The store hangs: its sockets accept, and nothing answers."""
     pid = int(site.env[store])
     os.kill(pid, signal.SIGSTOP)
     try:
+        # The signal takes effect in each thread when that is scheduled next.
+        wait_until(lambda: threads_stand_still(pid), 5)
         yield
     finally:
         os.kill(pid, signal.SIGCONT)

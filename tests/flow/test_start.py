@@ -52,7 +52,9 @@ def test_a_good_configuration_is_printed_and_can_be_read_back(site, tmp_path):
 
 def test_good_stores_are_reached(site):
     done = gatehouse(site, "-c", site.env["CONF"], "-t")
-    assert (done.returncode, done.stderr) == (0, "")
+    # A warning may stand there: not every machine has a user of the service's name.
+    assert done.returncode == 0 and "level=error" not in done.stderr, done.stderr
+    assert "both stores can be reached" in done.stdout
 
 
 def test_a_good_key_is_taken(site, keys):

@@ -260,6 +260,8 @@ cmd_down() {
         say "nothing runs in $DIR"
     fi
     if [ -n "$wipe" ] && [ -d "$DIR/conf" ] && [ -d "$DIR/secrets" ]; then
+        # A test may want to look at what it cannot see any more.
+        [ -z "${DEV_REPORTS:-}" ] || cp "$LOG" "$DEV_REPORTS/${RUNDIR##*-}.$$.log" || true
         rm -rf "$DIR"
         say "removed: $DIR"
     fi

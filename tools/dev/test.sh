@@ -103,22 +103,26 @@ test_flow() {
     count "$passed" "$failed" "$(before_word skipped "$line")"
 }
 
-# What the sanitizers find in a running service shows in no answer: they write it to files, one for
-# each process, in a directory where the unprivileged workers may write too.
+# What the sanitizers find in a running service shows in no answer. AddressSanitizer writes it to
+# files, one for each process, in a directory where the unprivileged workers may write too; beside
+# it UndefinedBehaviorSanitizer knows the service's log alone, which `down --wipe` keeps in
+# DEV_REPORTS.
 sanitizers_prepare() {
     local log=$TEST_ROOT/sanitizer/report
     mkdir -m 1777 "$TEST_ROOT/sanitizer"
     chmod 1777 "$TEST_ROOT/sanitizer"
     export DEV_VARIANT=asan ASAN_OPTIONS=log_path=$log
-    export UBSAN_OPTIONS=log_path=$log:print_stacktrace=1
+    export UBSAN_OPTIONS=print_stacktrace=1 DEV_REPORTS=$TEST_ROOT/sanitizer
 }
+
+SANITIZER_WORDS='runtime error: |(ERROR|WARNING|SUMMARY): [A-Za-z]*Sanitizer'
 
 sanitizers_count() {
     local one
-    for one in "$TEST_ROOT"/sanitizer/report.*; do
-        [ -s "$one" ] || continue
+    for one in "$TEST_ROOT"/sanitizer/* "$TEST_DIR"/log/gatehouse.log; do
+        grep -qE "$SANITIZER_WORDS" "$one" 2>/dev/null || continue
         say "  a sanitizer reports:"
-        head -n 40 "$one" | sed 's/^/    | /'
+        grep -m 1 -E -A 40 "$SANITIZER_WORDS" "$one" | sed 's/^/    | /'
         count 0 1 0
     done
 }
