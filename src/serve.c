@@ -1,5 +1,6 @@
 #include "serve.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sysexits.h>
@@ -8,6 +9,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fcgi/loop.h"
+
+#define HASHING_NICE 10
 
 struct serving {
     const struct worker *worker;
@@ -43,6 +46,13 @@ static void raise_descriptor_limit(void) {
     }
 }
 
+/* Hashing fills every processor it can get: whatever else wants one, our own verification, the web
+ * server and the stores that a login itself waits for, goes first. */
+static void step_back(void) {
+    if (setpriority(PRIO_PROCESS, 0, HASHING_NICE) < 0)
+        log_warning("hashing cannot be given a lower priority", F_ERRNO(errno));
+}
+
 static const struct conf_pool *settings_of(const struct worker *worker) {
     const struct conf *conf = ((struct generation *)worker->plan->world)->site->conf;
     for (size_t i = 0; i < conf->pool_count; i++)
@@ -76,6 +86,8 @@ int serve_work(const struct worker *worker) {
     cache_connect(realm.cache);
     db_connect(realm.db);
     size_t batch = (size_t)settings_of(worker)->batch;
+    if (batch == 1)
+        step_back();
     struct serving serving = {.worker = worker, .api = api_new(&realm, batch)};
     struct loop *loop = make_loop(&serving, generation->site->conf);
     worker_ready(worker);
