@@ -93,8 +93,8 @@ web_conf_write() {
 web_pages() {
     local base
     base=$(base_path)
-    cp -R "$TOP/tools/dev/www/." "$DIR/www/"
-    [ "$base" = /auth ] || sed -i "s|'/auth/|'$base/|g" "$DIR"/www/*.html
+    cp -R "$TOP/examples/www/." "$TOP/tools/dev/www/." "$DIR/www/"
+    [ "$base" = /auth ] || sed -i "s|data-base=\"/auth\"|data-base=\"$base\"|g" "$DIR"/www/*.html
 }
 
 web_up() {
