@@ -83,7 +83,7 @@ cmd_build() {
 
 cmd_bench() {
     [ -x "$TOP/bench/run" ] || die "bench/run is missing"
-    packages_install build run bench
+    packages_install build run front-nginx bench
     build_tree ''
     GATEHOUSE_DEV="$TOP/dev" "$TOP/bench/run" "$@"
 }

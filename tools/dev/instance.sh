@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# instance: one private gatehouse with its stores and its nginx, in a directory of its own.
+# instance: one private gatehouse with its stores and its web server, in a directory of its own.
 #
 #   DIR/conf  keys  secrets  tls  redis  mariadb  www  log     what it keeps
-#   DIR/settings                                               port, tls_port, variant, set lines
+#   DIR/settings                        port, tls_port, variant, front, start, php, set lines
 #   /run/gatehouse-HASH/                                       sockets and process ids
 #
 # Sockets are not in DIR: their paths may have 107 bytes, and DIR may lie where the unprivileged
@@ -26,7 +26,9 @@ instance_at() {
     MARIADB_SOCKET=$RUNDIR/mariadb.sock
     MARIADB_DATABASE=gatehouse
     MARIADB_USER=gatehouse
-    PORT='' TLS_PORT='' VARIANT='' SETTINGS=()
+    PHP_SOCKET=$RUNDIR/php.sock
+    UPSTREAM_SOCKET=$RUNDIR/upstream.sock # nobody listens there unless a test does
+    PORT='' TLS_PORT='' VARIANT='' FRONT='' START='' PHP='' SETTINGS=()
 }
 
 # dir_option COMMAND ARGUMENTS...: for commands whose only option is --dir.
@@ -51,6 +53,9 @@ settings_load() {
         port) PORT=$value ;;
         tls_port) TLS_PORT=$value ;;
         variant) VARIANT=$value ;;
+        front) FRONT=$value ;;
+        start) START=$value ;;
+        php) PHP=$value ;;
         set) setting_add "$value" ;;
         esac
     done <"$DIR/settings"
@@ -60,6 +65,7 @@ settings_save() {
     local key
     {
         printf 'port=%s\ntls_port=%s\nvariant=%s\n' "$PORT" "$TLS_PORT" "$VARIANT"
+        printf 'front=%s\nstart=%s\nphp=%s\n' "$FRONT" "$START" "$PHP"
         for key in "${!SETTINGS[@]}"; do
             printf 'set=%s=%s\n' "$key" "${SETTINGS[$key]}"
         done | sort
@@ -80,7 +86,7 @@ port_check() {
 
 # instance_open: makes the directories and keeps a second `dev` out of this instance meanwhile.
 instance_open() {
-    mkdir -p "$DIR"/{conf,keys,secrets,tls,redis,log,www,nginx} "$RUNDIR"
+    mkdir -p "$DIR"/{conf,keys,secrets,tls,redis,log,www} "$RUNDIR"
     chmod 755 "$RUNDIR"
     chmod 700 "$DIR/keys" "$DIR/secrets" "$DIR/tls"
     exec 9>"$RUNDIR/lock"
@@ -98,15 +104,16 @@ instance_abort() {
 }
 
 instance_stop() {
-    service_stop nginx 5
-    service_stop gatehouse 15 "$(master_pid)"
+    fronts_stop
+    service_stop php 5
+    gatehouse_stop
     service_stop mariadb 60
     service_stop redis 10
 }
 
 instance_running() {
     local name
-    for name in nginx gatehouse mariadb redis; do
+    for name in $(fronts) php $(gatehouse_names) mariadb redis; do
         if [ -n "$(service_family "$name")" ]; then
             return 0
         fi
@@ -114,7 +121,8 @@ instance_running() {
     return 1
 }
 
-UP_DIR='' UP_PORT='' UP_TLS_PORT='' UP_VARIANT='' UP_RESET='' UP_SET=()
+UP_DIR='' UP_PORT='' UP_TLS_PORT='' UP_VARIANT='' UP_FRONT='' UP_START='' UP_PHP='' UP_RESET=''
+UP_SET=()
 
 up_options() {
     while [ $# -gt 0 ]; do
@@ -123,6 +131,9 @@ up_options() {
         --port) option_value "$1" $# && UP_PORT=$2 && port_check "$1" "$2" && shift ;;
         --tls-port) option_value "$1" $# && UP_TLS_PORT=$2 && port_check "$1" "$2" && shift ;;
         --set) option_value "$1" $# && UP_SET+=("$2") && shift ;;
+        --front) option_value "$1" $# && UP_FRONT=$2 && shift ;;
+        --start) option_value "$1" $# && UP_START=$2 && start_check "$2" && shift ;;
+        --php) UP_PHP=yes ;;
         --reset) UP_RESET=yes ;;
         --asan) UP_VARIANT=asan ;;
         *) usage_error "up: unknown option $1" ;;
@@ -136,13 +147,17 @@ up_settings() {
     local one old_port
     settings_load || true
     if [ -n "$UP_RESET" ]; then
-        SETTINGS=() VARIANT=''
+        SETTINGS=() VARIANT='' FRONT='' START='' PHP=''
     fi
     for one in ${UP_SET[@]+"${UP_SET[@]}"}; do
         setting_add "$one"
     done
     # DEV_VARIANT: instances that a test makes are of the build under test.
     VARIANT=${UP_VARIANT:-${VARIANT:-${DEV_VARIANT:-}}}
+    BIN=$(build_dir "$VARIANT")
+    front_use "${UP_FRONT:-${FRONT:-nginx}}"
+    START=${UP_START:-${START:-direct}}
+    PHP=${UP_PHP:-$PHP}
     old_port=$PORT
     PORT=${UP_PORT:-${PORT:-8080}}
     if [ -n "$UP_TLS_PORT" ]; then
@@ -154,13 +169,24 @@ up_settings() {
     [ "$PORT" != "$TLS_PORT" ] || usage_error "--port and --tls-port are the same"
 }
 
+# The groups of tools/packages that these settings need beside build and run.
+up_packages() {
+    say "front-$FRONT"
+    case $START in
+    spawn-fcgi*) say start-spawn-fcgi ;;
+    systemd-socket) say start-systemd-socket ;;
+    esac
+    [ -z "$PHP" ] || say php
+}
+
 cmd_up() {
-    local start=$SECONDS
+    local start=$SECONDS groups
     up_options "$@"
     require_root "it installs packages and starts servers"
     instance_at "${UP_DIR:-$TOP/run}"
     up_settings
-    packages_install build run
+    mapfile -t groups < <(up_packages)
+    packages_install build run "${groups[@]}"
     build_tree "$VARIANT"
     instance_open
     on_exit instance_abort
@@ -171,6 +197,7 @@ cmd_up() {
     web_ports_free
     redis_up
     mariadb_up
+    php_up
     service_up
     web_up
     service_healthy || die "gatehouse does not become healthy; see $LOG"
@@ -185,7 +212,7 @@ up_report() {
     url=http://127.0.0.1:$PORT$(base_path)
     cat <<TEXT
 
-gatehouse is up ($1 s) in $DIR
+gatehouse is up ($1 s) in $DIR, behind $FRONT, started as "$START"
   $url/    https://127.0.0.1:$TLS_PORT$(base_path)/  (certificate made here: curl -k)
   log: $LOG
 
@@ -203,23 +230,13 @@ TEXT
 # " --dir DIR", where it is not the default.
 dir_words() { [ "$DIR" = "$TOP/run" ] || printf ' --dir %s' "$DIR"; }
 
-# The master's process id. After its binary was replaced (SIGUSR2) another process leads, and only
-# its own pid file knows it.
-master_pid() {
-    local pid=''
-    { read -r pid <"$PID_FILE"; } 2>/dev/null || true
-    if [[ $pid =~ ^[0-9]+$ ]] && service_family gatehouse | grep -qx "$pid"; then
-        printf '%s' "$pid"
-    elif service_alive gatehouse; then
-        printf '%s' "$SERVICE_PID"
-    fi
-}
-
 live_pid() { if service_alive "$1"; then printf '%s' "$SERVICE_PID"; fi; }
 
 cmd_env() {
     dir_option env "$@"
     settings_load || die "no instance in $DIR: ./dev up$(dir_words)"
+    front_use "${FRONT:-nginx}"
+    START=${START:-direct}
     cat <<TEXT
 GATEHOUSE_URL=http://127.0.0.1:$PORT
 GATEHOUSE_TLS_URL=https://127.0.0.1:$TLS_PORT
@@ -230,9 +247,15 @@ MARIADB_USER=$MARIADB_USER
 CONF=$CONF
 LOG=$LOG
 MASTER_PID=$(master_pid)
+MASTER_PIDS=$(master_pids)
+GATEHOUSE_FRONT=$FRONT
+GATEHOUSE_START=$START
+FRONT_PID=$(live_pid "$FRONT")
 REDIS_PID=$(live_pid redis)
 MARIADB_PID=$(live_pid mariadb)
 NGINX_PID=$(live_pid nginx)
+PHP_PID=$(live_pid php)
+UPSTREAM_SOCKET=$UPSTREAM_SOCKET
 BIN_DIR=$(build_dir "$VARIANT")
 TEXT
 }

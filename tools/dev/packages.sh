@@ -10,6 +10,9 @@ packages_of() {
     done
 }
 
+# packages_groups PATTERN: the groups whose names begin so, one to a line.
+packages_groups() { awk '/^[a-z]/ { print $1 }' "$TOP/tools/packages" | grep -E "^($1)" | sort -u; }
+
 packages_missing() {
     local wanted installed
     mapfile -t wanted < <(packages_of "$@")

@@ -32,6 +32,13 @@ service_alive() {
         [ "$PROC_START" = "$SERVICE_START" ] && [ "$PROC_STATE" != Z ]
 }
 
+# service_record NAME PID: for a daemon that somebody else has started; it leads its session.
+service_record() {
+    proc_read "$2" || return 1
+    printf '%s %s\n' "$2" "$PROC_START" >"$RUNDIR/$1.pid"
+    STARTED+=("$1")
+}
+
 # service_start NAME LOG COMMAND...
 service_start() {
     local name=$1 log=$2

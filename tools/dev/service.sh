@@ -10,10 +10,10 @@ limits_set() {
     esac
 }
 
-# conf_values: the instance's own, then --set over it; "section key value", one to a line.
-conf_values() {
+# conf_gather: VALUES, the instance's own, then the front's, then --set over both.
+conf_gather() {
     local key line
-    local -A values=(
+    VALUES=(
         [server.pid_file]=$PID_FILE
         [pool.web.listen]=$RUNDIR/web.sock
         [pool.login.listen]=$RUNDIR/login.sock
@@ -23,14 +23,42 @@ conf_values() {
         [mariadb.password_file]=$DIR/secrets/mariadb
         [token.keys]=$DIR/keys
     )
-    limits_set || values[limit.enabled]=no
+    limits_set || VALUES[limit.enabled]=no
+    while IFS= read -r line; do
+        VALUES[${line%%=*}]=${line#*=}
+    done < <(front_do settings)
     for key in "${!SETTINGS[@]}"; do
-        values[$key]=${SETTINGS[$key]}
+        VALUES[$key]=${SETTINGS[$key]}
     done
-    for key in "${!values[@]}"; do
-        line="${key%.*} ${key##*.} ${values[$key]}"
-        printf '%s\n' "$line"
+    ! start_single || conf_single
+}
+
+# For one socket there is one pool; and masters of the same kind have no pid file in common.
+conf_single() {
+    local key
+    for key in "${!VALUES[@]}"; do
+        if [[ $key == pool.* && $key != pool.web.* ]]; then
+            unset "VALUES[$key]"
+        fi
+    done
+    [ "$START" != spawn-fcgi ] || unset 'VALUES[server.pid_file]'
+}
+
+# conf_values: "section key value", one to a line.
+conf_values() {
+    local -A VALUES=()
+    local key
+    conf_gather
+    for key in "${!VALUES[@]}"; do
+        printf '%s\n' "${key%.*} ${key##*.} ${VALUES[$key]}"
     done | sort
+}
+
+# conf_value section.key
+conf_value() {
+    local -A VALUES=()
+    conf_gather
+    printf '%s' "${VALUES[$1]:-}"
 }
 
 conf_limit_comment() {
@@ -88,28 +116,41 @@ service_prepare() {
 service_up() {
     # shellcheck disable=SC2153
     local new=$CONF.new log=$DIR/log/prepare.log mark
-    BIN=$(build_dir "$VARIANT")
     conf_write >"$new"
     service_prepare "$new"
-    mark="$(sha256sum <"$new") $BIN $(file_mark "$BIN/gatehouse")"
-    if [ -n "$(master_pid)" ] && [ "$mark" = "$(cat "$RUNDIR/gatehouse.mark" 2>/dev/null)" ]; then
+    mark="$(sha256sum <"$new") $BIN $(file_mark "$BIN/gatehouse") $START"
+    ! front_serves || mark+=" $FRONT"
+    if { [ -n "$(master_pid)" ] || front_serves; } && [ "$mark" = "$(cat "$RUNDIR/gatehouse.mark" 2>/dev/null)" ]; then
         return 0
     fi
     "$BIN/gatehouse" -c "$new" -t >"$log" 2>&1 || {
         report "$log"
         die "gatehouse refuses this configuration: $new"
     }
-    service_stop gatehouse 15 "$(master_pid)"
+    gatehouse_stop
     mv "$new" "$CONF"
-    service_start gatehouse "$LOG" "$BIN/gatehouse" -c "$CONF" -f
-    service_wait gatehouse 30 "$LOG" service_listens || die "gatehouse does not run"
+    if front_serves; then
+        service_stop "$FRONT" 15 # so that it starts another one
+    else
+        start_up
+        service_wait gatehouse 30 "$LOG" service_listens || die "gatehouse does not run"
+        say "  gatehouse runs"
+    fi
     printf '%s\n' "$mark" >"$RUNDIR/gatehouse.mark"
-    say "  gatehouse runs"
 }
 
-service_listens() { [ -S "$RUNDIR/web.sock" ] && [ -n "$(master_pid)" ]; }
+# A socket in the file system is there as soon as somebody listens; one on TCP is asked for later.
+service_listens() {
+    local address
+    address=$(pool_address web)
+    [[ $address != /* || -S $address ]] && [ -n "$(master_pid)" ]
+}
 
-# Through nginx, as everybody else will ask.
+# Through the web server, as everybody else will ask.
 service_health() { fetch -f -o /dev/null "http://127.0.0.1:$PORT$(base_path)/health"; }
 
-service_healthy() { service_wait gatehouse 30 "$LOG" service_health; }
+service_healthy() {
+    local name=gatehouse
+    ! front_serves || name=$FRONT
+    service_wait "$name" 30 "$LOG" service_health
+}

@@ -85,7 +85,7 @@ flow_run() {
 test_flow() {
     local only=$1 log=$TEST_ROOT/pytest.log status=$TEST_ROOT/pytest.status
     local rc line folder folders=()
-    for folder in house flow pool; do
+    for folder in house flow pool fronts; do
         if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
             folders+=("tests/$folder")
         fi
@@ -167,7 +167,7 @@ test_distcheck() {
 }
 
 cmd_test() {
-    local variant='' only='' build start=$SECONDS
+    local variant='' only='' build groups start=$SECONDS
     while [ $# -gt 0 ]; do
         case $1 in
         --asan) variant=asan ;;
@@ -177,7 +177,8 @@ cmd_test() {
         shift
     done
     require_root "it installs packages and starts servers"
-    packages_install build run test
+    mapfile -t groups < <(packages_groups 'front-|start-|php$')
+    packages_install build run test "${groups[@]}"
     build_tree "$variant"
     build=$(build_dir "$variant")
     test_unit "$build" "$only"

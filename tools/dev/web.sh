@@ -1,19 +1,104 @@
 # shellcheck shell=bash
-# web: the instance's nginx, with the very files from conf/nginx. Only what must differ is changed
-# in its copy: where the sockets are, and the base path where that was set.
+# web: the web server in front of the instance. Ports, certificate, pages and readiness are here;
+# each server is a file of its own, front_NAME.sh.
+#
+# A front NAME has these functions (a dash in the name is written _ in the names of the file and of
+# the functions), and a line "front-NAME PACKAGE..." in tools/packages:
+#
+#   front_NAME_write     writes its configuration below $FRONT_CONF, from the files in conf/ that are
+#                        shipped: sockets, ports, certificate, document root and base path are
+#                        replaced in the copies, and nothing else
+#   front_NAME_command   sets FRONT_COMMAND, which runs the server in the foreground as the leader of
+#                        all its processes and ends at SIGTERM; FRONT_CHECK, which tells whether the
+#                        configuration is good; FRONT_LOG, where it writes what is wrong
+#
+# and, where it needs them:
+#
+#   front_NAME_settings  prints what gatehouse needs for this front, section.key=value on a line:
+#                        pool.apache.listen=127.0.0.1:$((TLS_PORT + 1)). --set goes before these
+#   front_NAME_single    prints the address of the one socket that spawn-fcgi opens: HOST:PORT, or a
+#                        path. Without it, that is the socket of the pool web
+#   front_NAME_serves    true: the server starts gatehouse by itself, so nobody else does
+#
+# They find: PORT TLS_PORT; base_path; pool_address NAME (a path, or HOST:PORT; login's may be web's);
+# $DIR/tls/cert.pem and key.pem; $DIR/www, the document root; $DIR/log; $RUNDIR for sockets;
+# PHP_SOCKET, where php-fpm listens after `./dev up --php`; $BIN/gatehouse and $CONF. All the fronts
+# serve the same site on both ports:
+#
+#   $(base_path)/...       gatehouse; health and metrics for this machine alone
+#   /members/ /admin/      files for the signed-in; for those with the role admin
+#   /app/                  PHP for the signed-in
+#   /open/ and all else    files and PHP for everybody, where a client cannot pass for somebody
 
 base_path() { printf '%s' "${SETTINGS[server.base_path]:-/auth}"; }
 
+# front_function NAME FUNCTION: the function's whole name; fails when the front has none.
+front_function() {
+    local name=front_${1//-/_}_$2
+    declare -F "$name"
+}
+
+# front_do FUNCTION: nothing, where the front has no such function.
+front_do() {
+    local name
+    if name=$(front_function "$FRONT" "$1"); then
+        "$name"
+    fi
+}
+
+# The fronts that there are, one to a line.
+fronts() {
+    local file name
+    for file in "$TOP"/tools/dev/front_*.sh; do
+        name=$(basename "$file" .sh)
+        name=${name#front_}
+        say "${name//_/-}"
+    done
+}
+
+front_serves() { front_function "$FRONT" serves >/dev/null && front_do serves; }
+
+# front_use NAME: the front from here on.
+front_use() {
+    grep -qx -e "$1" <<<"$(fronts)" || usage_error "--front $1: one of $(fronts | xargs)"
+    FRONT=$1
+    FRONT_CONF=$DIR/conf/$1
+    FRONT_COMMAND=() FRONT_CHECK=() FRONT_LOG=''
+}
+
+fronts_stop() {
+    local name
+    for name in $(fronts); do
+        [ "$name" = "${1:-}" ] || service_stop "$name" 5
+    done
+}
+
+# Whether one of our own servers may hold the ports. What is left of one that was killed, workers
+# that still listen, goes first.
+web_has_ports() {
+    local name
+    for name in $(fronts); do
+        if service_alive "$name"; then
+            [ "$(cat "$RUNDIR/ports" 2>/dev/null)" = "$PORT $TLS_PORT" ] || service_stop "$name" 5
+        else
+            service_stop "$name" 2
+        fi
+    done
+    for name in $(fronts); do
+        if service_alive "$name"; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 web_ports_free() {
-    local port owner conf=$DIR/conf/nginx.conf
+    local port owner
+    if web_has_ports; then
+        return 0
+    fi
     # shellcheck disable=SC2153
     for port in "$PORT" "$TLS_PORT"; do
-        if service_alive nginx && grep -q "listen 127.0.0.1:${port}[ ;]" "$conf" 2>/dev/null; then
-            continue
-        fi
-        if service_read nginx && ! service_alive nginx; then
-            service_stop nginx 2 # workers of a killed master still listen
-        fi
         if owner=$(port_owner "$port"); then
             die "port $port is in use by $owner: choose another with --port N (and --tls-port N)"
         fi
@@ -31,65 +116,6 @@ web_certificate() {
         die "no certificate could be made; see $DIR/log/openssl.log"
 }
 
-web_conf() {
-    cat <<TEXT
-user root;
-worker_processes 2;
-worker_rlimit_nofile 8192;
-pid "$RUNDIR/nginx-own.pid";
-daemon off;
-error_log "$DIR/log/nginx-error.log";
-events { worker_connections 2048; }
-
-http {
-    include /etc/nginx/mime.types;
-    default_type application/octet-stream;
-    access_log "$DIR/log/nginx-access.log";
-    client_body_temp_path "$DIR/nginx/body";
-    fastcgi_temp_path "$DIR/nginx/fastcgi";
-    proxy_temp_path "$DIR/nginx/proxy";
-    scgi_temp_path "$DIR/nginx/scgi";
-    uwsgi_temp_path "$DIR/nginx/uwsgi";
-    keepalive_requests 100000;
-
-    include gatehouse/gatehouse-http.conf;
-
-    server {
-        listen 127.0.0.1:$PORT backlog=1024;
-        listen 127.0.0.1:$TLS_PORT ssl http2 backlog=1024;
-        server_name localhost;
-        ssl_certificate "$DIR/tls/cert.pem";
-        ssl_certificate_key "$DIR/tls/key.pem";
-        root "$DIR/www";
-        index index.html;
-
-        include gatehouse/gatehouse-locations.conf;
-
-        location / { try_files \$uri \$uri/ =404; }
-        location /members/ {
-            include gatehouse/gatehouse-protect.conf;
-        }
-        location /admin/ {
-            include gatehouse/gatehouse-protect.conf;
-            set \$gatehouse_role admin;
-        }
-    }
-}
-TEXT
-}
-
-# Writes nginx.conf and copies of the shipped files below $DIR/conf.
-web_conf_write() {
-    local file base
-    base=$(base_path)
-    mkdir -p "$DIR/conf/gatehouse"
-    for file in "$TOP"/conf/nginx/gatehouse-*.conf; do
-        sed -e "s|unix:/run/gatehouse/|unix:$RUNDIR/|" -e "s|\([ ]\)/auth/|\1$base/|g" "$file" \
-            >"$DIR/conf/gatehouse/${file##*/}"
-    done
-    web_conf >"$DIR/conf/nginx.conf"
-}
-
 web_pages() {
     local base
     base=$(base_path)
@@ -97,28 +123,43 @@ web_pages() {
     [ "$base" = /auth ] || sed -i "s|data-base=\"/auth\"|data-base=\"$base\"|g" "$DIR"/www/*.html
 }
 
-web_up() {
-    local log=$DIR/log/nginx-error.log mark
-    local run=(nginx -p "$DIR/nginx/" -c "$DIR/conf/nginx.conf" -e "$log")
-    web_certificate
-    web_pages
-    web_conf_write
-    mark=$(cat "$DIR/conf/nginx.conf" "$DIR"/conf/gatehouse/* "$DIR/tls/cert.pem" | sha256sum)
-    if service_alive nginx && [ "$mark" = "$(cat "$RUNDIR/nginx.mark" 2>/dev/null)" ]; then
-        return 0
-    fi
-    "${run[@]}" -t >"$DIR/log/nginx-check.log" 2>&1 || {
-        sed 's/^/    | /' "$DIR/log/nginx-check.log" >&2
-        die "nginx refuses its configuration"
-    }
-    service_stop nginx 5
-    service_start nginx "$log" "${run[@]}"
-    service_wait nginx 20 "$log" web_answers || die "nginx does not run"
-    printf '%s\n' "$mark" >"$RUNDIR/nginx.mark"
-    say "  nginx runs on 127.0.0.1:$PORT, and with TLS on $TLS_PORT"
+# What the running server was started with.
+web_mark() {
+    { find "$FRONT_CONF" -type f | LC_ALL=C sort | xargs -r cat; cat "$DIR/tls/cert.pem"; } |
+        sha256sum
 }
 
-# fetch URL [CURL OPTIONS]: to our own nginx, past any proxy of the environment.
+# web_write: the configuration anew; the front checks it.
+web_write() {
+    rm -rf "$FRONT_CONF"
+    mkdir -p "$FRONT_CONF"
+    front_do write
+    front_do command
+    "${FRONT_CHECK[@]}" >"$DIR/log/$FRONT-check.log" 2>&1 </dev/null || {
+        report "$DIR/log/$FRONT-check.log"
+        die "$FRONT refuses its configuration"
+    }
+}
+
+web_up() {
+    local mark
+    web_certificate
+    web_pages
+    web_write
+    fronts_stop "$FRONT"
+    mark=$(web_mark)
+    if service_alive "$FRONT" && [ "$mark" = "$(cat "$RUNDIR/front.mark" 2>/dev/null)" ]; then
+        return 0
+    fi
+    service_stop "$FRONT" 5
+    service_start "$FRONT" "$FRONT_LOG" "${FRONT_COMMAND[@]}"
+    printf '%s\n' "$PORT $TLS_PORT" >"$RUNDIR/ports"
+    service_wait "$FRONT" 20 "$FRONT_LOG" web_answers || die "$FRONT does not run"
+    printf '%s\n' "$mark" >"$RUNDIR/front.mark"
+    say "  $FRONT runs on 127.0.0.1:$PORT, and with TLS on $TLS_PORT"
+}
+
+# fetch URL [CURL OPTIONS]: to our own server, past any proxy of the environment.
 fetch() { curl -sS --noproxy '*' --max-time 10 "$@"; }
 
 web_answers() { fetch -f -o /dev/null "http://127.0.0.1:$PORT/index.html"; }
