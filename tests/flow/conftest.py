@@ -1,12 +1,9 @@
 """Fixtures: the running site, fresh users and logins, and instances with other settings."""
 import os
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
 
-from gate import Instance, SigningKey, Site
+from gate import SigningKey, Site, run_instance
 
 
 @pytest.fixture(scope="session")
@@ -36,19 +33,6 @@ def key(site):
 @pytest.fixture
 def redis(site):
     return site.redis
-
-
-def run_instance(**settings):
-    directory = Path(tempfile.mkdtemp(prefix="gatehouse-flow."))
-    directory.chmod(0o755)
-    instance = Instance(directory, {name.replace("__", "."): value
-                                    for name, value in settings.items()})
-    try:
-        instance.up()
-        yield instance
-    finally:
-        instance.down()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

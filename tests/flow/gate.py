@@ -11,13 +11,16 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from http.cookiejar import DefaultCookiePolicy
+from pathlib import Path
 
 import pymysql
 import redis
@@ -438,6 +441,20 @@ class Instance:
         lines = self._run("env", "--dir", self.directory).splitlines()
         env = dict(line.split("=", 1) for line in lines if "=" in line)
         return Site({**os.environ, **env}, base=self.settings.get("server.base_path", "/auth"))
+
+
+def run_instance(**settings):
+    """For fixtures: an instance of its own, settings written section__key="value"."""
+    directory = Path(tempfile.mkdtemp(prefix="gatehouse-flow."))
+    directory.chmod(0o755)
+    instance = Instance(directory, {name.replace("__", "."): value
+                                    for name, value in settings.items()})
+    try:
+        instance.up()
+        yield instance
+    finally:
+        instance.down()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def plain_environment():

@@ -6,9 +6,8 @@ import hashlib
 
 import pytest
 
-from conftest import run_instance
 from gate import (PASSWORD, PRIVATE, alive, at_once, fresh_email, fresh_name, granted, refused,
-                  shows_user)
+                  run_instance, shows_user)
 
 ACCOUNT, ADDRESS, REGISTER, REFRESH = 3, 20, 4, 5
 MINUTE, HOUR = 60, 3600

@@ -1,0 +1,207 @@
+"""A host for the documentation's reader, below one directory: its own /etc/nginx, /var/www and so
+on, a real nginx and a real PHP-FPM, and the installed examples, beside the running gatehouse.
+
+What a page says is done as it stands.  Only paths are moved into the directory, ports are others,
+and systemctl is a script that does to the private servers what it would do to the system's.
+"""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from gate import free_ports, plain_environment, wait_until
+from page import matches
+
+PASSWORD = "spoon-lantern-42"  # what the pages sign in with
+MOVED = re.compile(r"(?<![\w.-])/(?:etc|var/www|usr/local|run/php)(?=/)")
+
+NGINX = """\
+user root;
+worker_processes 1;
+daemon off;
+pid {top}/run/nginx.pid;
+error_log {top}/log/nginx-error.log;
+events {{ }}
+http {{
+    include mime.types;
+    default_type application/octet-stream;
+    access_log {top}/log/nginx-access.log;
+    client_body_temp_path {top}/tmp/body;
+    fastcgi_temp_path {top}/tmp/fastcgi;
+    proxy_temp_path {top}/tmp/proxy;
+    scgi_temp_path {top}/tmp/scgi;
+    uwsgi_temp_path {top}/tmp/uwsgi;
+    include conf.d/*.conf;
+}}
+"""
+
+PHP = """\
+[global]
+error_log = {top}/log/php-error.log
+daemonize = no
+[www]
+user = root
+listen = {top}/run/php/php8.2-fpm.sock
+pm = static
+pm.max_children = 2
+clear_env = yes
+php_admin_flag[display_errors] = off
+php_admin_flag[log_errors] = on
+php_admin_value[error_log] = {top}/log/php-error.log
+"""
+
+# ./bin of the host: what the reader's commands find first.
+TOOLS = {
+    "systemctl": '[ "$1 $2" = "reload nginx" ] && kill -HUP "$(cat {top}/run/nginx.pid)" '
+                 '&& sleep 0.3\n',
+    "nginx": '[ "$*" = -t ] && exec {nginx} -q -t -p {top}/ -c {top}/etc/nginx/nginx.conf\n',
+    "gatehousectl": '[ "$1 $2" != "user add" ] || exec {bin}/gatehousectl -c {conf} "$@" '
+                    '<{top}/user/typed\nexec {bin}/gatehousectl -c {conf} "$@"\n',
+}
+
+CURLRC = """\
+insecure
+noproxy = *
+max-time = 20
+connect-to = "www.example.org:443:127.0.0.1:{tls}"
+connect-to = "app.example.org:443:127.0.0.1:{tls}"
+"""
+
+
+class Host:
+    def __init__(self, site, top):
+        self.site = site
+        self.top = Path(top)
+        self.servers = []
+        self.tls, = free_ports(1)
+        self.url = f"https://www.example.org:{self.tls}"
+        self.make_directories()
+        self.install()
+        self.make_tools()
+
+    def make_directories(self):
+        for name in ("etc/ssl/certs", "etc/ssl/private", "var/www/html", "run/php", "log", "tmp",
+                     "bin", "user"):
+            (self.top / name).mkdir(parents=True)
+        shutil.copytree("/etc/nginx", self.top / "etc/nginx", symlinks=True)
+        for old in (self.top / "etc/nginx/conf.d").iterdir():
+            old.unlink()
+        (self.top / "etc/nginx/nginx.conf").write_text(NGINX.format(top=self.top))
+        for name in ("www.example.org", "app.example.org"):
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                 "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                 "-keyout", self.top / f"etc/ssl/private/{name}.key",
+                 "-out", self.top / f"etc/ssl/certs/{name}.pem"],
+                check=True, capture_output=True, timeout=60)
+
+    def install(self):
+        """What make install puts beside the programs; it knows the examples' list."""
+        done = subprocess.run(
+            ["make", "-C", self.site.env["BIN_DIR"], "install-data", f"DESTDIR={self.top}",
+             "prefix=/usr/local"], capture_output=True, text=True, timeout=300, check=False,
+            env=plain_environment())
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def make_tools(self):
+        for name, script in TOOLS.items():
+            file = self.top / "bin" / name
+            file.write_text("#!/bin/sh\n" + script.format(
+                top=self.top, nginx=shutil.which("nginx", path=os.defpath + ":/usr/sbin:/sbin"),
+                bin=self.site.env["BIN_DIR"], conf=self.site.env["CONF"]))
+            file.chmod(0o755)
+        (self.top / "user/typed").write_text(PASSWORD + "\n")
+        (self.top / "user/.curlrc").write_text(CURLRC.format(tls=self.tls))
+
+    # What stands in a page, moved here.
+
+    def moved(self, text):
+        text = MOVED.sub(lambda found: str(self.top) + found[0], text)
+        text = text.replace("/run/gatehouse/", os.path.dirname(self.site.env["REDIS_SOCKET"]) + "/")
+        return text.replace("listen 443 ", f"listen 127.0.0.1:{self.tls} ")
+
+    def path(self, path):
+        return Path(self.moved(path))
+
+    def follow(self, blocks):
+        """Does what a page says, block by block."""
+        for block in blocks:
+            if block.file:
+                self.path(block.file).parent.mkdir(parents=True, exist_ok=True)
+                self.path(block.file).write_text(self.moved(block.text))
+            elif block.language == "sh":
+                self.run(block.text, block)
+            elif block.language == "console":
+                for command, expected in block.commands():
+                    printed = self.run(command, block)
+                    assert matches(printed, expected), (command, printed, expected)
+            else:
+                raise AssertionError(f"{block!r}: what is to be done with it?")
+
+    def run(self, script, block=None):
+        environment = plain_environment() | {
+            "HOME": str(self.top / "user"), "CURL_HOME": str(self.top / "user"),
+            "PATH": f"{self.top}/bin:{os.environ['PATH']}"}
+        self.move_snippets()
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", self.moved(script)],
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=60, check=False, cwd=self.top / "user", env=environment)
+        assert done.returncode == 0, (block, script, done.stdout, done.stderr)
+        self.move_snippets()
+        return done.stdout
+
+    def move_snippets(self):
+        """The copied snippets name gatehouse's sockets."""
+        for file in (self.top / "etc/nginx").glob("gatehouse/*.conf"):
+            text = file.read_text()
+            if "unix:/run/gatehouse/" in text:
+                file.write_text(self.moved(text))
+
+    # Servers.
+
+    def start(self, *command):
+        with open(self.top / "log/start.log", "ab") as log:
+            self.servers.append(subprocess.Popen(command, stdout=log, stderr=log,
+                                                 stdin=subprocess.DEVNULL, cwd=self.top,
+                                                 env=plain_environment()))
+
+    def start_nginx(self):
+        self.start("nginx", "-p", f"{self.top}/", "-c", f"{self.top}/etc/nginx/nginx.conf", "-e",
+                   f"{self.top}/log/nginx-error.log")
+        wait_until((self.top / "run/nginx.pid").exists, 20)
+
+    def start_php(self):
+        (self.top / "php-fpm.conf").write_text(PHP.format(top=self.top))
+        self.start("php-fpm8.2", "-R", "-F", "-y", str(self.top / "php-fpm.conf"))
+        wait_until((self.top / "run/php/php8.2-fpm.sock").exists, 20)
+
+    def stop(self):
+        for server in self.servers:
+            server.send_signal(signal.SIGTERM)
+        for server in self.servers:
+            try:
+                server.wait(10)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+
+    # Requests past curl: method, headers and target exactly as written.
+
+    def curl(self, target, *options):
+        """The status of one request; target: a path of https://www.example.org."""
+        done = subprocess.run(
+            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", *options,
+             "https://www.example.org" + target], capture_output=True, text=True, timeout=30,
+            check=True, cwd=self.top / "user",
+            env=os.environ | {"CURL_HOME": str(self.top / "user")})
+        return int(done.stdout)
+
+    def forget_user(self, email):
+        self.site.ctl("user", "delete", email, "--yes")
+
+    def settle(self):
+        """nginx's new workers answer a moment after the reload."""
+        time.sleep(0.2)
