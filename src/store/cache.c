@@ -14,6 +14,8 @@
 
 /* Replies of one flush; beyond, further blocks are taken and given back. */
 #define REPLY_KEEP (256 * 1024)
+/* No question of ours is answered with more; a length that is only noise must not cost gigabytes. */
+#define REPLY_MAX_MEMBERS (1 << 20)
 
 static const char *const script_names[SCRIPT_COUNT] = {
     [SCRIPT_SESSION_OPEN] = "session_open",       [SCRIPT_SESSION_TOUCH] = "session_touch",
@@ -59,6 +61,8 @@ static void *create_array(const redisReadTask *task, size_t count) {
 #else
 static void *create_array(const redisReadTask *task, int count) {
 #endif
+    if ((size_t)count > REPLY_MAX_MEMBERS)
+        return NULL; /* hiredis gives the connection up */
     struct reply *reply = reply_new(task, REPLY_LIST);
     reply->count = (size_t)count;
     reply->members = arena_zalloc(task->privdata, reply->count * sizeof *reply->members + 1);
