@@ -12,17 +12,28 @@ static utf8proc_int32_t fold(utf8proc_int32_t codepoint, void *unused) {
     return codepoint == 0x130 ? codepoint : utf8proc_tolower(codepoint);
 }
 
-/* Folding may undo the composition of what was composed, so it comes before. */
-const char *canon_email(struct arena *arena, const char *email) {
+/* One pass: composed, then folded, then composed again; the caller frees it. */
+static utf8proc_uint8_t *fold_text(const char *text, utf8proc_ssize_t *len) {
     utf8proc_uint8_t *out = NULL;
-    utf8proc_ssize_t len = utf8proc_map_custom(
-        (const utf8proc_uint8_t *)email, (utf8proc_ssize_t)strlen(email), &out,
-        UTF8PROC_STABLE | UTF8PROC_COMPOSE, fold, NULL);
-    const char *canonical = NULL;
-    if (len >= 0 && len <= EMAIL_MAX)
-        canonical = arena_dup(arena, out, (size_t)len);
-    free(out);
-    return canonical;
+    *len = utf8proc_map_custom((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)strlen(text), &out,
+                               UTF8PROC_STABLE | UTF8PROC_COMPOSE, fold, NULL);
+    return out;
+}
+
+/* Composing may make a letter that is to be folded in its turn (İ and a tilde below): passes are
+ * made until one changes nothing, so that a canonical address is its own canonical form. */
+const char *canon_email(struct arena *arena, const char *email) {
+    const char *canonical = email;
+    for (int passes = 0; passes < 8; passes++) {
+        utf8proc_ssize_t len;
+        utf8proc_uint8_t *out = fold_text(canonical, &len);
+        const char *next = len >= 0 && len <= EMAIL_MAX ? arena_dup(arena, out, (size_t)len) : NULL;
+        free(out);
+        if (next == NULL || strcmp(next, canonical) == 0)
+            return next;
+        canonical = next;
+    }
+    return NULL;
 }
 
 const char *canon_username(struct arena *arena, const char *username) {
