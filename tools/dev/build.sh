@@ -9,6 +9,7 @@ build_flags() {
     case $1 in
     '') ;;
     asan) printf '%s\n' --enable-asan --enable-ubsan ;;
+    fuzz) printf '%s\n' --enable-asan --enable-ubsan CC=clang 'CFLAGS=-g -O1 -fsanitize=fuzzer-no-link' ;;
     *) die "no such build: $1" ;;
     esac
 }
