@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "fcgi/loop.h"
+#include "pool/confine.h"
 
 #define HASHING_NICE 10
 
@@ -90,6 +91,8 @@ int serve_work(const struct worker *worker) {
         step_back();
     struct serving serving = {.worker = worker, .api = api_new(&realm, batch)};
     struct loop *loop = make_loop(&serving, generation->site->conf);
+    if (generation->site->conf->server_seccomp && confine_is_built_in())
+        confine_process();
     worker_ready(worker);
     bool ok = loop_run(loop);
     loop_free(&loop);

@@ -29,6 +29,9 @@ OPT_DURATION(server, shutdown, "10s", "100ms", "10m",
              "How long a stopping worker may take to finish the requests it has begun.")
 OPT_DURATION(server, request_timeout, "2s", "100ms", "1m",
              "How long the web server may take to hand over one request, and to take one answer.")
+OPT_BOOL(server, seccomp, "yes",
+         "Whether workers refuse themselves every system call that they do not need (where the "
+         "program was built with libseccomp).")
 
 OPT_TEXT(redis, url, "redis://127.0.0.1:6379/0", check_redis_url,
          "redis://[user:password@]host[:port][/db], or unix:///path/to/redis.sock[?db=N].")

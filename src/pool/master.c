@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -332,6 +333,8 @@ int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv) {
     int code;
 
     log_identity("master");
+    /* It holds keys and passwords: no core file, and nobody of its own user looks into it. */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     fill_standard_descriptors();
     signals_master();
     program_find(&master.program, argv);

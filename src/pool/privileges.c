@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -78,6 +80,16 @@ static bool become(const struct privileges *who) {
            setresuid(who->uid, who->uid, who->uid) == 0;
 }
 
+/* Becoming another user has dropped what root could; a master that is nobody in particular may have been
+ * given some (AmbientCapabilities=), and its workers need none. */
+static bool drop_capabilities(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    return syscall(SYS_capset, &header, none) == 0;
+}
+
 /* A master that the kernel spares from the OOM killer must not pass that on to what strangers feed.
  */
 static void be_killable(void) {
@@ -106,7 +118,8 @@ bool privileges_drop(const struct privileges *privileges) {
         }
     }
     /* No set-user-id program can help out, and no core file holds tokens. */
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+    if (!drop_capabilities() || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
         log_error("process cannot be hardened", F_ERRNO(errno));
         return false;
     }

@@ -143,3 +143,29 @@ def test_version(site):
     done = gatehouse(site, "-V")
     assert done.returncode == 0
     assert done.stdout.startswith("gatehouse ")
+
+
+def proc_status(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        return dict(line.rstrip("\n").split(":", 1) for line in file)
+
+
+def test_workers_can_do_nothing_but_serve(site):
+    sanitized = "-asan" in site.env["BIN_DIR"]
+    assert len(site.workers()) > 1
+    for pid in site.workers():
+        status = {name: value.strip() for name, value in proc_status(pid).items()}
+        assert "0" not in status["Uid"].split(), status["Uid"]
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(status[kind], 16) == 0, (kind, status[kind])
+        assert status["NoNewPrivs"] == "1"
+        # A filter (2); AddressSanitizer needs what it forbids.
+        assert status["Seccomp"] == ("0" if sanitized else "2")
+
+
+def test_nobody_looks_into_the_master(site):
+    # Undumpable: what belongs to its user would show here as that user's.
+    pid = site.env["MASTER_PID"]
+    done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat",
+                           f"/proc/{pid}/environ"], capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "denied" in done.stderr

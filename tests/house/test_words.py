@@ -16,6 +16,8 @@ WORDS = [r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bX{3}\b", r"\bHA" + r"CK\b",
 
 # Words that people choose, and texts of others.
 EXCEPT = {"data/common-passwords.txt", "LICENSE"}
+# Inputs of fuzzers are bytes, not texts.
+EXCEPT_BELOW = ("tests/fuzz/corpus/",)
 BUILT = {"build", "build-aux", "run", "autom4te.cache", "__pycache__", ".pytest_cache", ".git",
          "node_modules", ".deps"}
 
@@ -38,7 +40,8 @@ def files():
                   and not any(part.startswith("build") for part in path.relative_to(TOP).parts[:-1]))
 
 
-FILES = [name for name in files() if name not in EXCEPT]
+FILES = [name for name in files()
+         if name not in EXCEPT and not name.startswith(EXCEPT_BELOW)]
 
 
 def content(name):
