@@ -147,8 +147,10 @@ bool password_verify(const struct conf *conf, const char *password, size_t len, 
         return good;
     /* A hash that another program made of the password as it was typed.  Tried for nobody, too, or
      * the time it takes would tell who exists. */
-    char *typed = strndup(password, len);
+    char *typed = malloc(len + 1);
     MUST(typed != NULL);
+    memcpy(typed, password, len);
+    typed[len] = '\0';
     good = verify_text(conf, typed, len, hash);
     secret_wipe(typed, len);
     free(typed);
