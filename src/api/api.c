@@ -75,10 +75,10 @@ static bool route_is_known(struct request *request) {
     return false;
 }
 
-static bool is_json(const char *content_type) {
-    static const char json_type[] = "application/json";
-    size_t len = sizeof json_type - 1;
-    return content_type != NULL && strncasecmp(content_type, json_type, len) == 0 &&
+/* Parameters may follow. */
+static bool is_type(const char *content_type, const char *wanted) {
+    size_t len = strlen(wanted);
+    return content_type != NULL && strncasecmp(content_type, wanted, len) == 0 &&
            (content_type[len] == '\0' || strchr("; \t", content_type[len]) != NULL);
 }
 
@@ -101,15 +101,22 @@ static bool body_is_acceptable(struct request *request) {
         reply_error(request, ERROR_BODY_TOO_LARGE);
         return false;
     }
+    bool form = request->route->body == BODY_FORM;
     if (announced(request) != request->fcgi->body_len) {
-        reply_error_because(request, ERROR_INVALID_JSON, "The body is incomplete");
+        struct field_errors errors = {0};
+        field_errors_add(&errors, "body", "is incomplete");
+        if (form)
+            reply_fields(request, &errors);
+        else
+            reply_error_because(request, ERROR_INVALID_JSON, "The body is incomplete");
         return false;
     }
-    if (request->fcgi->body_len > 0 && !is_json(request->content_type)) {
-        reply_error(request, ERROR_UNSUPPORTED_MEDIA_TYPE);
-        return false;
-    }
-    return true;
+    const char *wanted = form ? "application/x-www-form-urlencoded" : "application/json";
+    if (request->fcgi->body_len == 0 || is_type(request->content_type, wanted))
+        return true;
+    reply_error_because(request, ERROR_UNSUPPORTED_MEDIA_TYPE,
+                        arena_printf(request->arena, "The body must be %s", wanted));
+    return false;
 }
 
 static bool is_space(char c) {
@@ -231,7 +238,7 @@ static void ask_session(struct request *request) {
 static bool body_is_object(struct request *request) {
     const struct fcgi_request *fcgi = request->fcgi;
     const char *why = "is empty";
-    if (request->route->body == BODY_NONE ||
+    if (request->route->body == BODY_NONE || request->route->body == BODY_FORM ||
         (request->route->body == BODY_OPTIONAL && fcgi->body_len == 0))
         return true;
     if (fcgi->body_len > 0)

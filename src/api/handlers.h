@@ -26,6 +26,10 @@ void handle_profile_change(struct request *request);
 void handle_profile_delete(struct request *request);
 void handle_password(struct request *request);
 
+/* handle_client.c */
+void handle_introspect(struct request *request);
+void handle_revoke(struct request *request);
+
 /* handle_health.c */
 void handle_health(struct request *request);
 

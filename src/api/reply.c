@@ -21,6 +21,7 @@ static const struct {
     [ERROR_TOKEN_EXPIRED] = {401, "token_expired", "Token expired"},
     [ERROR_TOKEN_INVALID] = {401, "token_invalid", "Invalid token"},
     [ERROR_INVALID_CREDENTIALS] = {401, "invalid_credentials", "Invalid credentials"},
+    [ERROR_INVALID_CLIENT] = {401, "invalid_client", "Client authentication failed"},
     [ERROR_REFRESH_INVALID] = {401, "refresh_invalid", "Invalid refresh token"},
     [ERROR_REFRESH_REUSED] = {401, "refresh_reused", "Refresh token was already used"},
     [ERROR_FORBIDDEN] = {403, "forbidden", "You may not do this"},
@@ -155,7 +156,9 @@ static json *error_body(const struct request *request, enum error_code code,
 static void add_challenge(struct request *request, enum error_code code) {
     bool credential_is_bad = code == ERROR_TOKEN_REVOKED || code == ERROR_SESSION_EXPIRED ||
                              code == ERROR_TOKEN_EXPIRED || code == ERROR_TOKEN_INVALID;
-    if (errors[code].status == 401)
+    if (code == ERROR_INVALID_CLIENT)
+        reply_header(request, "WWW-Authenticate", "Basic realm=\"gatehouse\"");
+    else if (errors[code].status == 401)
         reply_header(request, "WWW-Authenticate",
                      credential_is_bad ? "Bearer realm=\"gatehouse\", error=\"invalid_token\""
                                        : "Bearer realm=\"gatehouse\"");

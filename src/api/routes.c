@@ -26,6 +26,8 @@ static const struct route routes[] = {
     {POST,   "/password",      handle_password,        ACCESS_CREDENTIAL, BODY_REQUIRED, ROUTE_PLAIN},
     {POST,   "/register",      handle_register,        ACCESS_ANYONE,     BODY_REQUIRED, ROUTE_PLAIN},
     {POST,   "/login",         handle_login,           ACCESS_ANYONE,     BODY_REQUIRED, ROUTE_PLAIN},
+    {POST,   "/introspect",    handle_introspect,      ACCESS_ANYONE,     BODY_FORM,     ROUTE_PLAIN},
+    {POST,   "/revoke",        handle_revoke,          ACCESS_ANYONE,     BODY_FORM,     ROUTE_PLAIN},
     {GET,    "/health",        handle_health,          ACCESS_ANYONE,     BODY_NONE,     ROUTE_PLAIN},
 };
 /* clang-format on */

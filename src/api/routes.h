@@ -15,7 +15,12 @@ enum route_access {
     ACCESS_IF_SENT     /* as above if a credential was sent; else the handler sees none */
 };
 
-enum route_body { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED };
+enum route_body {
+    BODY_NONE,
+    BODY_OPTIONAL, /* a JSON object, or nothing */
+    BODY_REQUIRED, /* a JSON object */
+    BODY_FORM      /* application/x-www-form-urlencoded; the handler reads it */
+};
 
 enum route_kind {
     ROUTE_STEPS, /* asks nothing but Redis: asks, and goes on after the flush that all share */

@@ -112,6 +112,8 @@ OPT_RATE(limit, login_address, "30/1m", "Logins from one address (IPv6: one /64)
 OPT_RATE(limit, login_account, "10/15m", "Failed logins for one account.")
 OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
 OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
+OPT_RATE(limit, client_address, "30/1m",
+         "Wrong secrets for one client from one address, at introspection and revocation.")
 
 OPT_CHOICE(log, target, "stderr", "stderr|syslog",
            "Where log lines go.")

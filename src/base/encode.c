@@ -51,24 +51,25 @@ size_t base64url_encode(const void *bytes, size_t len, char *out) {
     return (size_t)(to - out);
 }
 
-static int base64url_value(char c) {
+/* last: the two digits after 9. */
+static int base64_value(char c, const char last[2]) {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
         return c - 'a' + 26;
     if (c >= '0' && c <= '9')
         return c - '0' + 52;
-    return c == '-' ? 62 : c == '_' ? 63 : -1;
+    return c == last[0] ? 62 : c == last[1] ? 63 : -1;
 }
 
-long base64url_decode(const char *text, size_t text_len, void *out) {
+static long decode(const char *text, size_t text_len, const char last[2], void *out) {
     uint8_t *to = out;
     uint32_t bits = 0;
     int count = 0;
     if (text_len % 4 == 1)
         return -1;
     for (size_t i = 0; i < text_len; i++) {
-        int value = base64url_value(text[i]);
+        int value = base64_value(text[i], last);
         if (value < 0)
             return -1;
         bits = bits << 6 | (uint32_t)value;
@@ -82,6 +83,18 @@ long base64url_decode(const char *text, size_t text_len, void *out) {
     if (bits & ((1u << count) - 1))
         return -1;
     return (long)(to - (uint8_t *)out);
+}
+
+long base64url_decode(const char *text, size_t text_len, void *out) {
+    return decode(text, text_len, "-_", out);
+}
+
+long base64_decode(const char *text, size_t text_len, void *out) {
+    if (text_len % 4 != 0)
+        return -1;
+    for (int padding = 0; padding < 2 && text_len > 0 && text[text_len - 1] == '='; padding++)
+        text_len--;
+    return decode(text, text_len, "+/", out);
 }
 
 size_t utf8_sequence(const char *text, size_t len) {

@@ -23,6 +23,8 @@ size_t base64url_encode(const void *bytes, size_t len, char *out);
 /* Refuses padding, white space, foreign characters, impossible lengths and non-zero trailing bits.
  * out holds text_len * 3 / 4; returns the number of bytes, or -1. */
 long base64url_decode(const char *text, size_t text_len, void *out);
+/* RFC 4648 section 4, with its padding, as the Basic scheme has it (RFC 7617); otherwise as above. */
+long base64_decode(const char *text, size_t text_len, void *out);
 
 /* RFC 3629: shortest form only, no surrogates, nothing above U+10FFFF. */
 bool utf8_valid(const char *text, size_t len);

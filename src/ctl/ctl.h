@@ -151,6 +151,9 @@ bool number_read(const char *text, int64_t min, int64_t max, int64_t *out);
 
 /* The verbs ----------------------------------------------------------------------------------- */
 
+int verb_client_add(struct ctl *ctl);
+int verb_client_delete(struct ctl *ctl);
+int verb_client_list(struct ctl *ctl);
 int verb_db_migrate(struct ctl *ctl);
 int verb_db_status(struct ctl *ctl);
 int verb_json_check(struct ctl *ctl);
@@ -160,6 +163,7 @@ int verb_password_verify(struct ctl *ctl);
 int verb_session_list(struct ctl *ctl);
 int verb_session_revoke(struct ctl *ctl);
 int verb_token_inspect(struct ctl *ctl);
+int verb_token_revoke(struct ctl *ctl);
 int verb_token_verify(struct ctl *ctl);
 int verb_user_add(struct ctl *ctl);
 int verb_user_delete(struct ctl *ctl);

@@ -14,6 +14,16 @@
 
 /* clang-format off */
 const struct verb verbs[] = {
+    {"client", "add", verb_client_add, NEEDS_DATABASE, 1, 1, "",
+     "ID", "gatehousectl client add shop < /dev/null",
+     "Add a client that may introspect and revoke tokens; its secret is read from standard input, "
+     "or made and shown once."},
+    {"client", "list", verb_client_list, NEEDS_DATABASE, 0, 0, "",
+     "", "gatehousectl client list",
+     "List the clients."},
+    {"client", "delete", verb_client_delete, NEEDS_DATABASE, 1, 1, "--yes",
+     "ID [--yes]", "gatehousectl client delete shop --yes",
+     "Delete a client; asks on a terminal, unless --yes is given."},
     {"db", "migrate", verb_db_migrate, NEEDS_DATABASE, 0, 0, "",
      "", "gatehousectl db migrate",
      "Bring the schema to what this program was made for; prints each step."},
@@ -58,6 +68,10 @@ const struct verb verbs[] = {
     {"token", "inspect", verb_token_inspect, 0, 0, 0, "",
      "", "gatehousectl token inspect < token",
      "Show what an access token on standard input says; nothing is checked."},
+    {"token", "revoke", verb_token_revoke, NEEDS_REDIS | NEEDS_KEYS, 0, 1, "",
+     "[ID]", "gatehousectl token revoke < token",
+     "End the token on standard input (of any kind), or by the id of an access token (jti) or of a "
+     "session."},
     {"token", "verify", verb_token_verify, NEEDS_CONF | NEEDS_KEYS, 0, 0, "--at=",
      "[--at TIME]", "gatehousectl token verify --at 2026-11-20T12:30:22Z < token",
      "Whether the service would let in the token on standard input (of either kind), and why not."},

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "ctl/ctl.h"
 #include "ctl/when.h"
+#include "domain/introspect.h"
 #include "domain/token.h"
 
 static void free_both(json *header, json *claims) {
@@ -187,4 +188,73 @@ int verb_token_verify(struct ctl *ctl) {
     if (sid != NULL && !judge_session(ctl, sid, &finding))
         return store_failed(ctl);
     return show_finding(ctl, &finding, sid != NULL ? sid : finding.claims.sid);
+}
+
+/* The longest that any access token may have left: the bounds of [token] access_ttl and leeway. */
+#define LONGEST_LIFE_MS (INT64_C(86400000) + 60000)
+
+static bool is_sid(const char *id) {
+    return strlen(id) == SID_SIZE - 1 && strspn(id, "0123456789abcdef") == SID_SIZE - 1;
+}
+
+static bool is_jti(const char *id) {
+    size_t len = strlen(id);
+    return len >= 1 && len <= 64 &&
+           strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == len;
+}
+
+/* Nobody can say whether an access token with this id exists, or how long it would live. */
+static enum answer revoke_jti(struct ctl *ctl, const char *jti) {
+    const struct ask *ask =
+        sessions_blacklist_ask(ctl->realm.cache, ctl->arena,
+                               (struct token_end){.jti = jti, .left_ms = LONGEST_LIFE_MS});
+    cache_flush(ctl->realm.cache);
+    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+static int revoke_by_id(struct ctl *ctl, const char *id, enum answer *ended,
+                        struct introspection *facts) {
+    static const struct token_end no_token;
+    if (!is_jti(id))
+        return fail(CTL_USAGE, "an id is the jti of an access token, or the 64 hex digits of a "
+                               "session; a token itself is read from standard input");
+    facts->kind = is_sid(id) ? TOKEN_SESSION : TOKEN_ACCESS;
+    facts->sid = is_sid(id) ? id : NULL;
+    facts->jti = is_sid(id) ? NULL : id;
+    *ended = is_sid(id) ? session_end(&ctl->realm, ctl->arena, id, NULL, no_token)
+                        : revoke_jti(ctl, id);
+    return CTL_DONE;
+}
+
+static int revoke_by_token(struct ctl *ctl, enum answer *ended, struct introspection *facts) {
+    struct input token;
+    int code = input_secret("Token: ", &token);
+    if (code != CTL_DONE)
+        return code;
+    *ended = introspect_revoke(&ctl->realm, ctl->arena, token.bytes, token.len, facts);
+    input_free(&token);
+    return CTL_DONE;
+}
+
+int verb_token_revoke(struct ctl *ctl) {
+    struct introspection facts = {0};
+    enum answer ended = ANSWER_NO;
+    int code = ctl->operand_count > 0 ? revoke_by_id(ctl, ctl->operands[0], &ended, &facts)
+                                      : revoke_by_token(ctl, &ended, &facts);
+    if (code != CTL_DONE)
+        return code;
+    if (ended == ANSWER_UNKNOWN)
+        return store_failed(ctl);
+    if (ended == ANSWER_NO)
+        return fail(CTL_REFUSED, "nothing to revoke: the token is dead already, or none of ours");
+    bool whole = facts.kind != TOKEN_ACCESS;
+    if (whole)
+        out_line(ctl, "the session %s and all its tokens are revoked", facts.sid);
+    else
+        out_line(ctl, "the access token %s is revoked; its session goes on", facts.jti);
+    json *answer = json_new_object();
+    json_add_string(answer, "revoked", whole ? "session" : "access token");
+    json_add_string(answer, "id", whole ? facts.sid : facts.jti);
+    out_json(ctl, answer);
+    return CTL_DONE;
 }

@@ -47,7 +47,7 @@ const char *refresh_token_new(struct arena *arena, const char *sid, struct refre
     return token_text(arena, token);
 }
 
-static bool read_token(const char *text, size_t len, struct refresh_token *token) {
+bool refresh_token_read(const char *text, size_t len, struct refresh_token *token) {
     uint8_t bytes[TOKEN_BYTES + 3], tag[SHA256_SIZE];
     if (len != BASE64URL_SIZE(TOKEN_BYTES) - 1 ||
         base64url_decode(text, len, bytes) != TOKEN_BYTES)
@@ -79,7 +79,7 @@ bool refresh_ask(const struct realm *realm, struct arena *arena, const char *tex
                  struct refresh_use *use) {
     uint8_t random[NONCE_BYTES];
     struct refresh_token next;
-    if (!read_token(text, len, &use->token))
+    if (!refresh_token_read(text, len, &use->token))
         return false;
     char *nonce = arena_alloc(arena, HEX_SIZE(NONCE_BYTES));
     secret_random(random, sizeof random);

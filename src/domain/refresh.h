@@ -32,6 +32,9 @@ struct refresh_token {
 /* The first token of a session, as text in arena. */
 const char *refresh_token_new(struct arena *arena, const char *sid, struct refresh_token *token);
 
+/* False: not the shape of a refresh token, or its tag is wrong; nobody was asked. */
+bool refresh_token_read(const char *text, size_t len, struct refresh_token *token);
+
 /* One use, in two halves. */
 struct refresh_use {
     struct refresh_token token;

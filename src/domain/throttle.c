@@ -59,6 +59,18 @@ struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *ar
                                                       realm->conf->limit_refresh_address)};
 }
 
+struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
+                                    const char *address, const char *id, int cost) {
+    struct throttle throttle = {0};
+    if (realm->conf->limit_enabled)
+        throttle.by_address = limits_ask(
+            realm->cache, arena, "client_address",
+            arena_printf(arena, "%s:%s", throttle_subject(arena, address),
+                         account_subject(arena, id)),
+            realm->conf->limit_client_address, cost);
+    return throttle;
+}
+
 enum answer throttle_answer(const struct throttle *throttle, struct limit_result *result) {
     const struct ask *asks[] = {throttle->by_address, throttle->by_account};
     enum answer verdict = ANSWER_YES;

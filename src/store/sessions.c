@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 
 /*
  * "who" and "client" are texts of fields separated by tabs: one look-up brings them, operators can
@@ -139,6 +140,64 @@ struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const c
     return ask;
 }
 
+static struct ask *ask_pttl(struct cache *cache, struct arena *arena, const char *kind,
+                            const char *sid) {
+    struct ask *ask = cache_ask(cache, arena, "PTTL");
+    ask_key(cache, arena, ask, kind, sid);
+    return ask;
+}
+
+struct session_times_lookup sessions_times_ask(struct cache *cache, struct arena *arena,
+                                               const char *sid) {
+    struct session_times_lookup lookup = {.created = cache_ask(cache, arena, "HGET")};
+    ask_key(cache, arena, lookup.created, "session:", sid);
+    ask_text(lookup.created, "created");
+    lookup.left = ask_pttl(cache, arena, "session:", sid);
+    return lookup;
+}
+
+enum answer sessions_times_answer(const struct session_times_lookup *lookup, int64_t *began,
+                                  int64_t *ends) {
+    if (lookup->created->reply == NULL || lookup->left->reply == NULL)
+        return ANSWER_UNKNOWN;
+    int64_t left_ms = reply_int(lookup->left->reply, -1);
+    *began = reply_int(lookup->created->reply, 0) / 1000;
+    *ends = (clock_wall_ms() + left_ms) / 1000;
+    return left_ms > 0 ? ANSWER_YES : ANSWER_NO;
+}
+
+struct refresh_lookup sessions_refresh_lookup_ask(struct cache *cache, struct arena *arena,
+                                                  const char *sid, const char *presented) {
+    static const char *const members[] = {"family", "current", "who", "created"};
+    struct refresh_lookup lookup = {.record = cache_ask(cache, arena, "HMGET")};
+    ask_key(cache, arena, lookup.record, "refresh:", sid);
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        ask_text(lookup.record, members[i]);
+    lookup.left = ask_pttl(cache, arena, "refresh:", sid);
+    lookup.spent = cache_ask(cache, arena, "EXISTS");
+    ask_key(cache, arena, lookup.spent, "refresh_spent:",
+            arena_printf(arena, "%s:%s", sid, presented));
+    return lookup;
+}
+
+enum answer sessions_refresh_lookup_answer(const struct refresh_lookup *lookup,
+                                           struct arena *arena, struct refresh_record *record) {
+    const struct reply *reply = lookup->record->reply;
+    if (reply == NULL || lookup->left->reply == NULL || lookup->spent->reply == NULL)
+        return ANSWER_UNKNOWN;
+    record->family = arena_str(arena, reply_text(reply_at(reply, 0)));
+    record->current = arena_str(arena, reply_text(reply_at(reply, 1)));
+    record->created_ms = reply_int(reply_at(reply, 3), 0);
+    record->left_ms = reply_int(lookup->left->reply, -1);
+    record->in_grace = reply_int(lookup->spent->reply, 0) == 1;
+    if (record->family == NULL || record->left_ms <= 0)
+        return ANSWER_NO;
+    return record->current != NULL &&
+                   unpack_who(arena, reply_text(reply_at(reply, 2)), &record->who)
+               ? ANSWER_YES
+               : ANSWER_UNKNOWN;
+}
+
 struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
                                  const struct refresh_request *request,
                                  const struct session_lives *lives) {
@@ -218,6 +277,16 @@ enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended) {
         return ANSWER_UNKNOWN;
     *ended = ask->reply->number;
     return ANSWER_YES;
+}
+
+struct ask *sessions_blacklist_ask(struct cache *cache, struct arena *arena,
+                                   struct token_end token) {
+    struct ask *ask = cache_ask(cache, arena, "SET");
+    ask_key(cache, arena, ask, "blacklist:", token.jti);
+    ask_text(ask, "1");
+    ask_text(ask, "PX");
+    ask_int(arena, ask, token.left_ms > 0 ? token.left_ms : 1);
+    return ask;
 }
 
 struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id) {

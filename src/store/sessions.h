@@ -68,6 +68,16 @@ enum session_state sessions_lookup_answer(const struct session_lookup *lookup, s
 struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const char *sid,
                                const struct session_lives *lives);
 
+/* When it began, and when it dies if nobody uses it: seconds since 1970. */
+struct session_times_lookup {
+    struct ask *created, *left;
+};
+struct session_times_lookup sessions_times_ask(struct cache *cache, struct arena *arena,
+                                               const char *sid);
+/* NO: there is no such session. */
+enum answer sessions_times_answer(const struct session_times_lookup *lookup, int64_t *began,
+                                  int64_t *ends);
+
 /* Refreshing --------------------------------------------------------------------------------- */
 
 enum refresh_state { REFRESH_ROTATED, REFRESH_UNKNOWN_TOKEN, REFRESH_REUSED, REFRESH_UNKNOWN };
@@ -93,6 +103,23 @@ struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result);
 
+/* A refresh token is looked at, not used. */
+struct refresh_lookup {
+    struct ask *record, *left, *spent;
+};
+struct refresh_record {
+    const char *family, *current; /* hex digests */
+    struct session_who who;
+    int64_t created_ms, left_ms;
+    bool in_grace; /* the presented one was spent a moment ago and still brings its successor */
+};
+/* presented: the hex digest of the token's own secret. */
+struct refresh_lookup sessions_refresh_lookup_ask(struct cache *cache, struct arena *arena,
+                                                  const char *sid, const char *presented);
+/* NO: there is no such record. */
+enum answer sessions_refresh_lookup_answer(const struct refresh_lookup *lookup,
+                                           struct arena *arena, struct refresh_record *record);
+
 /* Ending ------------------------------------------------------------------------------------- */
 
 /* An access token to be blacklisted along with it; jti NULL: none. */
@@ -110,6 +137,10 @@ enum answer sessions_end_answer(const struct ask *ask);
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
                                  const char *except, struct token_end token);
 enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended);
+
+/* An access token alone: it is refused from now on, its session goes on.  jti must not be NULL. */
+struct ask *sessions_blacklist_ask(struct cache *cache, struct arena *arena,
+                                   struct token_end token);
 
 /* Listing ------------------------------------------------------------------------------------ */
 

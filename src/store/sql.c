@@ -9,6 +9,9 @@
     "(SELECT GROUP_CONCAT(r.role ORDER BY r.role SEPARATOR ',') FROM user_roles r "                \
     "WHERE r.user_id = u.id), u.version"
 
+/* The columns of struct client (store/clients.h), in its order. */
+#define CLIENT_COLUMNS "id, secret_sha256, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%SZ')"
+
 const struct sql sql_statements[STMT_COUNT] = {
     [STMT_USER_BY_ID] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.id = ?", true},
     [STMT_USER_BY_EMAIL] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.email_canonical = ?",
@@ -44,5 +47,11 @@ const struct sql sql_statements[STMT_COUNT] = {
     [STMT_ROLE_ADD] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES (?, ?)", false},
     [STMT_ROLE_REMOVE] = {"DELETE FROM user_roles WHERE user_id = ? AND role = ?", false},
     [STMT_USER_NEXT_VERSION] = {"UPDATE users SET version = version + 1 WHERE id = ?", false},
+    [STMT_CLIENT_BY_ID] = {"SELECT " CLIENT_COLUMNS " FROM clients WHERE id = ?", true},
+    [STMT_CLIENT_LIST] = {"SELECT " CLIENT_COLUMNS " FROM clients ORDER BY id", true},
+    [STMT_CLIENT_INSERT] = {"INSERT INTO clients (id, secret_sha256, created_at) "
+                            "VALUES (?, ?, UTC_TIMESTAMP(3))",
+                            false},
+    [STMT_CLIENT_DELETE] = {"DELETE FROM clients WHERE id = ?", false},
     [STMT_PING] = {"SELECT 1", true},
 };

@@ -49,12 +49,13 @@ SENTENCES = {
     "token_expired": "Token expired",
     "token_invalid": "Invalid token",
     "invalid_credentials": "Invalid credentials",
+    "invalid_client": "Client authentication failed",
 }
 STATUS = {
     "invalid_json": 400, "invalid_request": 400,
     "token_missing": 401, "token_revoked": 401, "session_expired": 401, "token_expired": 401,
     "token_invalid": 401, "invalid_credentials": 401, "refresh_invalid": 401,
-    "refresh_reused": 401,
+    "refresh_reused": 401, "invalid_client": 401,
     "forbidden": 403, "csrf_rejected": 403, "registration_closed": 403,
     "not_found": 404, "method_not_allowed": 405, "email_taken": 409, "username_taken": 409,
     "body_too_large": 413, "unsupported_media_type": 415, "rate_limited": 429,
@@ -257,6 +258,11 @@ def fresh_name():
 
 def fresh_email():
     return fresh_name() + "@example.org"
+
+
+def basic(user, password):
+    """An Authorization header (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def sid_of(session_token):

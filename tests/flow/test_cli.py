@@ -450,6 +450,48 @@ def test_verify_without_redis(site, conf, tmp_path, login):
     exits(site.ctl("token", "verify", stdin=login.access + "\n", conf=path), STORE)
 
 
+# Clients.
+
+
+def test_clients(site):
+    name = fresh_name()
+    done = site.ctl("client", "add", name)
+    assert exits(done, DONE)
+    secret = re.search(r"^secret +([\w-]{43})$", done.stdout, re.M)[1]
+    assert "once" in done.stderr
+    assert name in site.ctl_ok("client", "list")
+    listed = json.loads(site.ctl_ok("--json", "client", "list"))["clients"]
+    assert [client for client in listed if client["id"] == name][0].keys() == {"id", "createdAt"}
+    assert secret not in site.ctl_ok("--json", "client", "list")
+    exits(site.ctl("client", "add", name), REFUSED)
+    exits(site.ctl("client", "delete", name, "--yes"), DONE)
+    exits(site.ctl("client", "delete", name, "--yes"), REFUSED)
+    assert name not in site.ctl_ok("client", "list")
+
+
+def test_a_secret_that_was_brought_is_not_shown(site):
+    name, secret = fresh_name(), "0123456789abcdef" * 2
+    said = json.loads(site.ctl_ok("--json", "client", "add", name, stdin=secret + "\n"))
+    assert said == {"client": name}
+
+
+@pytest.mark.parametrize("secret", ["short", "x" * 31, "abcdefgh" * 3, "a" * 64, "abcdefg" * 9,
+                                    "0123456789abcdef" * 17, "0123456789abcde\t" * 2,
+                                    "0123456789abcd\u00e4" * 3])
+def test_a_secret_that_could_be_guessed(site, secret):
+    name = fresh_name()
+    done = site.ctl("client", "add", name, stdin=secret + "\n")
+    exits(done, REFUSED)
+    assert secret not in done.stderr
+    assert name not in site.ctl_ok("client", "list")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a/b", "\u00e4", "x" * 65, "a'"])
+def test_a_client_with_a_bad_name(site, name):
+    exits(site.ctl("client", "add", name), USAGE)
+    exits(site.ctl("client", "delete", name, "--yes"), USAGE)
+
+
 # Passwords, documents, keys.
 
 

@@ -2,6 +2,7 @@
 they stand there, and every answer of the service is one that it describes, header by header.
 """
 import copy
+import json
 import re
 import shutil
 import socket
@@ -9,13 +10,14 @@ import struct
 import tempfile
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
 import yaml
 from urllib3.util import SKIP_HEADER
 
-from gate import (SAME_SITE, Instance, claims_of, fresh_email, fresh_name, header_of, set_cookies,
+from gate import (SAME_SITE, Instance, basic, claims_of, fresh_email, fresh_name, header_of, set_cookies,
                   wait_until)
 from test_outage import stopped
 
@@ -48,9 +50,12 @@ class Operation:
         self.id = node["operationId"]
         self.responses = {int(status): deref(answer)
                           for status, answer in node["responses"].items()}
-        body = node.get("requestBody")
-        self.body_schema = body["content"]["application/json"]["schema"] if body else None
-        self.examples = examples_of(body["content"]["application/json"]) if body else {}
+        content = node["requestBody"]["content"] if "requestBody" in node else {}
+        self.body_schema, self.examples, self.form = None, {}, False
+        for media_type, media in content.items():
+            self.body_schema, self.examples = media["schema"], examples_of(media)
+            self.form = media_type != "application/json"
+        self.for_clients = {"clientBasic": []} in node["security"]
         self.protected = {"bearer": []} in node["security"]
 
     @property
@@ -154,9 +159,11 @@ def test_routes_are_those_of_the_source():
     for op in OPERATIONS.values():
         access, body = rows[op.method, op.path]
         assert op.protected == (access in ("CREDENTIAL", "IF_SENT")), op.id
-        assert access == "CREDENTIAL" or {} in op.node["security"] or not op.node["security"], op.id
+        assert access == "CREDENTIAL" or op.for_clients or {} in op.node["security"] or \
+            not op.node["security"], op.id
         given = op.node.get("requestBody")
         assert body == ("NONE" if given is None else
+                        "FORM" if op.form else
                         "REQUIRED" if given["required"] else "OPTIONAL"), op.id
 
 
@@ -234,6 +241,14 @@ def test_the_schemas_are_strict(change):
 # Real requests.
 
 
+def client_of(site):
+    """The Basic header of a client; one is made for each site."""
+    if not hasattr(site, "openapi_client"):
+        secret = site.ctl_ok("--json", "client", "add", "openapi")
+        site.openapi_client = basic("openapi", json.loads(secret)["secret"])
+    return site.openapi_client
+
+
 class Person:
     """Somebody who registered and signed in with the document's own examples."""
 
@@ -248,7 +263,7 @@ class Person:
         new = operation.id in ("register", "changeProfile")
         own = {"email": fresh_email() if new else self.user.email,
                "username": fresh_name() if new else self.user.shown["username"],
-               "refreshToken": self.login.refresh_token}
+               "refreshToken": self.login.refresh_token, "token": self.login.access}
         return {name: own.get(name, value) for name, value in body.items()}
 
     def body(self, operation):
@@ -262,6 +277,12 @@ class Person:
             body = self.body(operation)
         if operation.protected and not {"token", "cookie"} & set(options):
             options["token"] = self.login.access
+        if operation.form and not isinstance(body, bytes):
+            body = urlencode(body).encode()
+        if operation.form:
+            options["headers"] = {"Content-Type": "application/x-www-form-urlencoded",
+                                  "Authorization": client_of(self.site),
+                                  **options.get("headers", {})}
         path = operation.path.replace("{id}", options.pop("id", self.login.sid))
         return self.site.call(operation.method, path, body, **options)
 
@@ -411,11 +432,13 @@ BAD_FIELDS = {
               "transport": "pigeon"},
     "refresh": {"refreshToken": 1}, "logout": {"everywhere": "yes"},
     "changeProfile": {"username": "?", "displayName": ""}, "deleteProfile": {},
-    "changePassword": {"oldPassword": None},
+    "changePassword": {"oldPassword": None}, "introspect": {}, "revoke": {"token": ""},
 }
 
 
 def wrong_password(person, _, op):
+    if op.for_clients:
+        return person.ask(op, headers={"Authorization": basic("openapi", "not the secret")})
     field = "oldPassword" if op.id == "changePassword" else "password"
     return person.ask(op, {**person.body(op), field: "not the password"})
 
@@ -453,6 +476,7 @@ CAUSES = {
     "token_expired": lambda person, key, op: person.ask(op, token=expired_token(person, key)),
     "token_invalid": lambda person, _, op: person.ask(op, token="garbage"),
     "invalid_credentials": wrong_password,
+    "invalid_client": wrong_password,
     "refresh_invalid": lambda person, _, op: person.ask(op, {"refreshToken": "garbage"}),
     "refresh_reused": reused,
     "csrf_rejected": forged,
@@ -551,7 +575,8 @@ def strict():
     instance = Instance(directory, {"limit.enabled": "yes", "limit.register_address": "50/1m",
                                     "limit.login_address": "1000/1m",
                                     "limit.login_account": "2/1m",
-                                    "limit.refresh_address": "1/1m"})
+                                    "limit.refresh_address": "1/1m",
+                                    "limit.client_address": "1/1m"})
     try:
         instance.up()
         yield instance.site()
@@ -596,13 +621,16 @@ def outage(op, answer):
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_unavailable(frail, victim, operation):
     op = OPERATIONS[operation]
+    client_of(frail)
     with stopped(frail, "MARIADB_PID" if operation == "register" else "REDIS_PID"):
         outage(op, victim.ask(op))
 
 
 @pytest.mark.parametrize("operation", ["getProfile", "changeProfile", "deleteProfile",
-                                       "changePassword", "login", "health"])
+                                       "changePassword", "login", "introspect", "revoke",
+                                       "health"])
 def test_unavailable_database(frail, victim, operation):
     op = OPERATIONS[operation]
+    client_of(frail)
     with stopped(frail, "MARIADB_PID"):
         outage(op, victim.ask(op))

@@ -90,6 +90,24 @@ static void base64url_has_one_spelling(void **state) {
     assert_int_equal(three, 16);
 }
 
+/* RFC 4648 section 10, and what a Basic header could be mangled to. */
+static void base64_rows(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", ""},         {"Zg==", "f"},     {"Zm8=", "fo"},  {"Zm9v", "foo"},
+        {"Zm9vYg==", "foob"}, {"+/+/", "\xfb\xff\xbf"}, {"Zg", NULL},   {"Zg=", NULL},
+        {"Zg===", NULL},  {"Z===", NULL},    {"====", NULL},  {"Zh==", NULL},
+        {"Zg==Zg==", NULL}, {"-_-_", NULL},  {"Zm9v\n", NULL}, {"Zm 9", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char out[32];
+        long len = base64_decode(rows[i][0], strlen(rows[i][0]), out);
+        assert_int_equal(len, rows[i][1] != NULL ? (long)strlen(rows[i][1]) : -1);
+        if (len > 0)
+            assert_memory_equal(out, rows[i][1], (size_t)len);
+    }
+}
+
 static void utf8_rows(void **state) {
     (void)state;
     static const struct {
@@ -141,6 +159,7 @@ int main(void) {
         cmocka_unit_test(base64url_pairs),
         cmocka_unit_test(base64url_refusals),
         cmocka_unit_test(base64url_has_one_spelling),
+        cmocka_unit_test(base64_rows),
         cmocka_unit_test(utf8_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,8 @@ static void found(void **state) {
         {METHOD_POST, "/auth/password", handle_password, ACCESS_CREDENTIAL, NULL},
         {METHOD_POST, "/auth/register", handle_register, ACCESS_ANYONE, NULL},
         {METHOD_POST, "/auth/login", handle_login, ACCESS_ANYONE, NULL},
+        {METHOD_POST, "/auth/introspect", handle_introspect, ACCESS_ANYONE, NULL},
+        {METHOD_POST, "/auth/revoke", handle_revoke, ACCESS_ANYONE, NULL},
         {METHOD_GET, "/auth/health", handle_health, ACCESS_ANYONE, NULL},
     };
     char allow[64];

@@ -1,0 +1,77 @@
+#include "domain/client.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "store/clients.h"
+
+#define ID_MAX       64
+#define SECRET_MIN   32
+#define SECRET_MAX   256
+#define MIN_DISTINCT 8 /* 32 random hex digits have fewer once in many millions */
+
+const char *client_id_refusal(const char *id) {
+    size_t len = strlen(id);
+    if (len == 0 || len > ID_MAX ||
+        strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") != len)
+        return "must have 1 to 64 letters, digits and . _ -";
+    return NULL;
+}
+
+/* VSCHAR (RFC 6749 appendix A.2).  Length alone says little of what somebody made up, but keeps out
+ * what could be found by trying. */
+const char *client_secret_refusal(const char *secret, size_t len) {
+    bool seen[256] = {false};
+    size_t distinct = 0;
+    if (len < SECRET_MIN || len > SECRET_MAX)
+        return "must have 32 to 256 characters";
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)secret[i];
+        if (c < 0x20 || c > 0x7e)
+            return "may hold only printable ASCII";
+        distinct += !seen[c];
+        seen[c] = true;
+    }
+    return distinct < MIN_DISTINCT ? "must be random: it has fewer than 8 different characters"
+                                   : NULL;
+}
+
+void client_make_secret(char out[CLIENT_SECRET_SIZE]) {
+    uint8_t random[CLIENT_SECRET_BYTES];
+    secret_random(random, sizeof random);
+    base64url_encode(random, sizeof random, out);
+    secret_wipe(random, sizeof random);
+}
+
+static void digest_of(const char *secret, size_t len, char out[HEX_SIZE(SHA256_SIZE)]) {
+    uint8_t digest[SHA256_SIZE];
+    secret_sha256(secret, len, digest);
+    hex_encode(digest, sizeof digest, out);
+}
+
+enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
+                       const char *secret, size_t len) {
+    char digest[HEX_SIZE(SHA256_SIZE)];
+    digest_of(secret, len, digest);
+    enum answer added = clients_insert(realm->db, arena, id, digest);
+    if (added == ANSWER_YES)
+        log_info("client added", F_STR("event", "client_add"), F_STR("client", id));
+    return added;
+}
+
+enum answer client_authenticate(const struct realm *realm, struct arena *arena, const char *id,
+                                const char *secret, size_t len) {
+    char digest[HEX_SIZE(SHA256_SIZE)];
+    struct client client;
+    if (client_id_refusal(id) != NULL)
+        return ANSWER_NO;
+    enum answer found = clients_by_id(realm->db, arena, id, &client);
+    if (found != ANSWER_YES)
+        return found;
+    digest_of(secret, len, digest);
+    return strlen(client.secret_sha256) == sizeof digest - 1 &&
+                   secret_equal(digest, client.secret_sha256, sizeof digest - 1)
+               ? ANSWER_YES
+               : ANSWER_NO;
+}

@@ -1,0 +1,31 @@
+/*
+ * client: services that may introspect and revoke tokens.
+ *
+ * A secret is 256 random bits made here, or one that an administrator brings along, which must be
+ * long and varied.  Either way it is no password of a person, so its SHA-256 is kept: whoever holds a
+ * copy of the table cannot search for it, and a check costs microseconds and no hashing pool.
+ */
+#ifndef DOMAIN_CLIENT_H
+#define DOMAIN_CLIENT_H
+
+#include "base/encode.h"
+#include "domain/realm.h"
+
+#define CLIENT_SECRET_BYTES 32
+#define CLIENT_SECRET_SIZE  BASE64URL_SIZE(CLIENT_SECRET_BYTES)
+
+/* Why a text cannot be a client's id, or its secret, as a sentence; NULL: it can. */
+const char *client_id_refusal(const char *id);
+const char *client_secret_refusal(const char *secret, size_t len);
+
+void client_make_secret(char out[CLIENT_SECRET_SIZE]);
+
+/* NO: there is a client with this id already. */
+enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
+                       const char *secret, size_t len);
+
+/* Whether the secret is the client's; in constant time.  NO also for an unknown client. */
+enum answer client_authenticate(const struct realm *realm, struct arena *arena, const char *id,
+                                const char *secret, size_t len);
+
+#endif

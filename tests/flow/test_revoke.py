@@ -1,0 +1,110 @@
+"""POST /revoke and gatehousectl token revoke: what ends, and what goes on."""
+import json
+
+import pytest
+
+from gate import alive, claims_of, dead, granted, refused
+from test_introspect import Client, is_dead
+
+
+@pytest.fixture(scope="session")
+def client(site):
+    return Client(site)
+
+
+def done(answer):
+    assert granted(answer) == {}
+
+
+@pytest.mark.parametrize("kind", ["session", "refresh_token"])
+def test_the_session_ends(site, client, user, kind):
+    login, other = user.login(), user.login()
+    done(client.revoke(getattr(login, kind)))
+    dead(site, login.access)
+    dead(site, login.session)
+    refused(login.refresh(), "refresh_invalid")
+    alive(site, other.access)
+    # Again: it is dead, as was wished.
+    done(client.revoke(getattr(login, kind)))
+
+
+def test_an_access_token_ends_alone(site, client, login):
+    done(client.revoke(login.access))
+    dead(site, login.access, "token_revoked")
+    alive(site, login.session)
+    successor = granted(login.refresh())
+    alive(site, successor["accessToken"])
+    done(client.revoke(login.access))
+    left = site.redis.pttl(site.key("blacklist", claims_of(login.access)["jti"]))
+    assert 0 < left <= 900 * 1000
+
+
+def test_a_spent_refresh_token_ends_the_session(site, client, login):
+    old = login.refresh_token
+    granted(login.refresh())
+    done(client.revoke(old))
+    dead(site, login.session)
+
+
+def test_a_made_up_refresh_token_ends_nothing(site, client, login):
+    token = login.refresh_token
+    for at in (0, 50, 70, len(token) - 3):
+        done(client.revoke(token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1:]))
+    alive(site, login.session)
+    granted(login.refresh())
+
+
+def test_one_of_another_session_ends_that(site, client, user):
+    first, second = user.login(), user.login()
+    done(client.revoke(first.refresh_token))
+    alive(site, second.session)
+
+
+def test_what_is_no_token(site, client, login):
+    for text in ("x", login.sid, claims_of(login.access)["jti"], login.access[:-2], "ä"):
+        done(client.revoke(text, token_type_hint="refresh_token"))
+    alive(site, login.access)
+
+
+def test_every_worker_knows(site, client, user):
+    for _ in range(20):
+        login = user.login()
+        done(client.revoke(login.session))
+        dead(site, login.access)
+        is_dead(client.introspect(login.access))
+
+
+# The command line.
+
+
+def test_revoke_by_hand(site, user):
+    login, other = user.login(), user.login()
+    said = json.loads(site.ctl_ok("--json", "token", "revoke", stdin=login.access + "\n"))
+    assert said == {"revoked": "access token", "id": claims_of(login.access)["jti"]}
+    dead(site, login.access, "token_revoked")
+    said = json.loads(site.ctl_ok("--json", "token", "revoke", stdin=login.refresh_token + "\n"))
+    assert said == {"revoked": "session", "id": login.sid}
+    dead(site, login.session)
+    alive(site, other.session)
+    site.ctl_ok("token", "revoke", stdin=other.session + "\n")
+    dead(site, other.access)
+
+
+def test_revoke_by_id(site, user):
+    login = user.login()
+    jti = claims_of(login.access)["jti"]
+    assert jti in site.ctl_ok("token", "revoke", jti)
+    dead(site, login.access, "token_revoked")
+    assert site.redis.pttl(site.key("blacklist", jti)) > 86000 * 1000
+    alive(site, login.session)
+    site.ctl_ok("token", "revoke", login.sid)
+    dead(site, login.session)
+
+
+@pytest.mark.parametrize("words,stdin,code", [
+    ([], "garbage\n", 1), ([], "\n", 1), (["0" * 64], "", 1), (["a b"], "", 2), (["*"], "", 2),
+    (["x" * 65], "", 2), (["a", "b"], "", 2)])
+def test_nothing_to_revoke(site, words, stdin, code):
+    done_ = site.ctl("token", "revoke", *words, stdin=stdin)
+    assert done_.returncode == code
+    assert done_.stderr and not done_.stdout
