@@ -124,13 +124,16 @@ static bool is_space(char c) {
 }
 
 /* The credential in an Authorization header; NULL: there is none of ours.  A scheme other than
- * Basic is taken for a credential, and fails. */
+ * Basic is taken for a credential, and fails; so does a header that was sent twice, which the comma
+ * tells: no credential of ours has one, nor has Basic's. */
 static const char *from_authorization(const struct request *request) {
     const char *text = request->authorization;
     if (text == NULL)
         return NULL;
     while (is_space(*text))
         text++;
+    if (strchr(text, ',') != NULL)
+        return "";
     if (strncasecmp(text, "Basic", 5) == 0 && (text[5] == '\0' || is_space(text[5])))
         return NULL;
     if (strncasecmp(text, "Bearer", 6) == 0 && (text[6] == '\0' || is_space(text[6])))
@@ -145,7 +148,7 @@ static const char *find_credential(struct request *request) {
     const char *text = from_authorization(request);
     if (text != NULL) {
         request->carrier = CARRIED_BY_AUTHORIZATION;
-        return request->authorization_repeated ? "" : text;
+        return text;
     }
     if (request->session_header != NULL) {
         request->carrier = CARRIED_BY_HEADER;

@@ -33,7 +33,8 @@ void cookie_names_make(struct cookie_names *names, const struct conf *conf) {
 
 /* Pairs are separated by semicolons (RFC 6265 section 4.2.1), and by nothing else: browsers let a value
  * hold commas, so that a sibling domain, which may not set a __Host- cookie, could put one inside the
- * value of another.  The first of a name counts. */
+ * value of another.  That a second Cookie header, which Apache joins by a comma, is lost with it harms
+ * nobody: no browser sends two (section 5.4).  The first of a name counts. */
 static const char *find(const struct request *request, const char *name) {
     if (!request->realm->conf->cookie_enabled || request->cookie == NULL)
         return NULL;

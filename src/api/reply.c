@@ -114,8 +114,22 @@ static void add_head(struct request *request, int status) {
         add_cors(request);
 }
 
+/* To Apache's check goes what is its own alone: Apache passes every header of the check on, with a
+ * page too, beside the page's own. */
+static void add_check_head(struct request *request, int status) {
+    struct buf *out = request->fcgi->out;
+    buf_adds(out, "Status: ");
+    buf_adds(out, status_text(status));
+    buf_add(out, "\r\n", 2);
+    if (status >= 300)
+        reply_header(request, "X-Request-Id", request->id);
+}
+
 void reply_empty(struct request *request, int status) {
-    add_head(request, status);
+    if (request->apache_check)
+        add_check_head(request, status);
+    else
+        add_head(request, status);
     buf_add(request->fcgi->out, "\r\n", 2);
     request->answered = true;
 }
@@ -124,6 +138,13 @@ void reply_json(struct request *request, int status, json *body) {
     struct buf *out = request->fcgi->out;
     size_t len;
     const char *text = json_text(body, &len);
+    /* Apache would send the body as text/html, at most 8 KiB of it, and in place of the page that
+     * ErrorDocument names. */
+    if (request->apache_check) {
+        json_free(body);
+        reply_empty(request, status);
+        return;
+    }
     add_head(request, status);
     buf_addf(out,
              "Content-Type: application/json\r\nContent-Length: %zu\r\n"

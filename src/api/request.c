@@ -1,5 +1,6 @@
 #include "api/request.h"
 
+#include <fastcgi.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -31,6 +32,7 @@ enum param {
     PARAM_REQUEST_ID,
     PARAM_REQUIRE_ROLE,
     PARAM_REQUESTED_HEADERS,
+    PARAM_APACHE_ROLE,
     PARAM_COUNT
 };
 
@@ -58,6 +60,7 @@ static const struct {
     [PARAM_REQUEST_ID] = NAME("REQUEST_ID"),
     [PARAM_REQUIRE_ROLE] = NAME("AUTH_REQUIRE_ROLE"),
     [PARAM_REQUESTED_HEADERS] = NAME("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
+    [PARAM_APACHE_ROLE] = NAME("FCGI_APACHE_ROLE"),
 #undef NAME
 };
 
@@ -69,19 +72,23 @@ static int param_of(const struct fcgi_param *param) {
     return -1;
 }
 
-/* nginx before 1.23 sends repeated headers as repeated parameters.  Cookies are joined, a second
- * Authorization spoils the first; of all else the first counts. */
+static bool is_header(int which) {
+    return strncmp(names[which].name, "HTTP_", 5) == 0;
+}
+
+/* nginx before 1.23 sends repeated headers as repeated parameters, Apache joins them by a comma (RFC
+ * 9110 section 5.3).  So does this, and the same request gets the same answer behind either: two
+ * credentials make one that is none, and a second Cookie header, which no browser sends, becomes a part
+ * of the first one's last value.  Of all that is no header the first counts. */
 static void take_param(struct request *request, const char **values, const struct fcgi_param *param) {
     int which = param_of(param);
     if (which < 0 || param->value_len == 0)
         return;
     if (values[which] == NULL)
         values[which] = arena_dup(request->arena, param->value, param->value_len);
-    else if (which == PARAM_COOKIE)
-        values[which] = arena_printf(request->arena, "%s; %.*s", values[which],
+    else if (is_header(which))
+        values[which] = arena_printf(request->arena, "%s, %.*s", values[which],
                                      (int)param->value_len, param->value);
-    else if (which == PARAM_AUTHORIZATION)
-        request->authorization_repeated = true;
 }
 
 static enum method method_of(const char *name) {
@@ -138,6 +145,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
     request->required_role = values[PARAM_REQUIRE_ROLE];
+    request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
 }
 
 void request_then(struct request *request, void (*step)(struct request *request)) {

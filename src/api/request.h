@@ -31,13 +31,13 @@ struct request {
     const char *path; /* without the query */
     const char *content_type, *content_length;
     const char *authorization, *session_header, *cookie;
-    bool authorization_repeated;
     const char *origin, *fetch_site, *host, *requested_headers;
     bool https;
     const char *user_agent;
     const char *address;      /* never NULL */
     const char *id;           /* of the request; never NULL */
     const char *required_role;
+    bool apache_check; /* an authorizer's request, from Apache */
 
     /* What the front door found out. */
     const struct route *route;

@@ -1,5 +1,6 @@
 """The four places of a credential, its two kinds, and which of them counts."""
 import secrets
+import socket
 
 import pytest
 
@@ -89,6 +90,50 @@ def test_basic_counts_as_absent(site, login, basic):
     for way in ("header", "cookie"):
         headers = {"Authorization": basic, **carry(site, way, login.session)}
         granted(site.get("/userinfo", headers=headers))
+
+
+@pytest.mark.parametrize("value", ["Bearer {}, Bearer {}", "{}, {}", BASIC + ", Bearer {}",
+                                   "Bearer {}, " + BASIC, BASIC + ", " + BASIC])
+def test_a_header_that_was_sent_twice_and_joined_is_refused(site, login, value):
+    """As Apache hands on a repeated Authorization: which of the two is meant, nobody can know."""
+    headers = {"Authorization": value.replace("{}", login.access)}
+    refused(site.get("/userinfo", headers=headers), "token_invalid")
+    # Not even Basic, which counts as absent, lets a cookie stand in for it.
+    headers["Cookie"] = f"{site.cookie_name}={login.session}"
+    refused(site.get("/userinfo", headers=headers), "token_invalid")
+
+
+@pytest.mark.parametrize("cookies,code", [
+    ("a=1, {}", "token_missing"), ("a=1,{}", "token_missing"), ("{}, a=1", "token_invalid"),
+    ("{}, {}", "token_invalid"), ("a=1, b=2", "token_missing"),
+])
+def test_a_comma_separates_no_cookies(site, login, cookies, code):
+    """A sibling domain may plant a cookie with a comma and another name in its value; it must not
+    become a session.  Two Cookie headers, which no browser sends, read the same."""
+    pair = f"{site.cookie_name}={login.session}"
+    refused(site.get("/userinfo", headers={"Cookie": cookies.replace("{}", pair)}), code)
+
+
+def raw_get(site, lines):
+    """The status of a request with exactly these header lines: requests would join them."""
+    host, port = site.url.split("//")[1].split(":")
+    with socket.create_connection((host, int(port)), timeout=15) as link:
+        head = [f"GET {site.base}/userinfo HTTP/1.1", "Host: localhost", "Connection: close"]
+        link.sendall("\r\n".join(head + lines + ["", ""]).encode())
+        return int(link.makefile("rb").readline().split()[1])
+
+
+def test_two_headers_are_no_credential(site, login):
+    pair = f"{site.cookie_name}={login.session}"
+    assert raw_get(site, ["Cookie: a=1; " + pair]) == 200
+    assert raw_get(site, ["Cookie: a=1", "Cookie: " + pair]) == 401
+    assert raw_get(site, ["Cookie: " + pair, "Cookie: " + pair]) == 401
+    session = "X-Session-Id: " + login.session
+    assert raw_get(site, [session]) == 200
+    assert raw_get(site, [session, session]) == 401
+    bearer = "Authorization: Bearer " + login.access
+    assert raw_get(site, [bearer]) == 200
+    assert raw_get(site, [bearer, bearer]) in (400, 401)
 
 
 def test_the_cookie_is_found_among_others(site, login):

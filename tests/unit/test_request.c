@@ -5,6 +5,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "api/reply.h"
 #include "apiworld.h"
 #include "base/encode.h"
 #include "domain/account.h"
@@ -35,7 +36,6 @@ static void everything(void **state) {
     assert_string_equal(r->content_type, "application/json");
     assert_string_equal(r->content_length, "12");
     assert_string_equal(r->authorization, "Bearer x");
-    assert_false(r->authorization_repeated);
     assert_string_equal(r->session_header, "y");
     assert_string_equal(r->cookie, "a=b");
     assert_string_equal(r->origin, "https://a.example");
@@ -89,34 +89,35 @@ static void methods(void **state) {
         assert_int_equal(READ("REQUEST_METHOD", rows[i].name)->method, rows[i].method);
 }
 
-/* nginx before 1.23 passes a repeated header on as a repeated parameter. */
+/* nginx before 1.23 passes a repeated header on as a repeated parameter; then it reads as from Apache,
+ * which joins them. */
 static void doubled(void **state) {
     (void)state;
     const struct request *r =
         READ("HTTP_COOKIE", "a=1", "HTTP_COOKIE", "b=2", "HTTP_COOKIE", "c=3");
-    assert_string_equal(r->cookie, "a=1; b=2; c=3");
+    assert_string_equal(r->cookie, "a=1, b=2, c=3");
     r = READ("HTTP_COOKIE", "", "HTTP_COOKIE", "b=2", "HTTP_COOKIE", "");
     assert_string_equal(r->cookie, "b=2");
 
     r = READ("HTTP_AUTHORIZATION", "Bearer a", "HTTP_AUTHORIZATION", "Bearer b");
-    assert_string_equal(r->authorization, "Bearer a");
-    assert_true(r->authorization_repeated);
-    assert_true(READ("HTTP_AUTHORIZATION", "x", "HTTP_AUTHORIZATION", "x")->authorization_repeated);
-    assert_false(READ("HTTP_AUTHORIZATION", "x", "HTTP_AUTHORIZATION", "")->authorization_repeated);
-    assert_false(READ("HTTP_AUTHORIZATION", "", "HTTP_AUTHORIZATION", "x")->authorization_repeated);
+    assert_string_equal(r->authorization, "Bearer a, Bearer b");
+    r = READ("HTTP_AUTHORIZATION", "x", "HTTP_AUTHORIZATION", "");
+    assert_string_equal(r->authorization, "x");
+    r = READ("HTTP_AUTHORIZATION", "", "HTTP_AUTHORIZATION", "x");
+    assert_string_equal(r->authorization, "x");
+    r = READ("HTTP_ORIGIN", "https://a.example", "HTTP_ORIGIN", "https://b.example",
+             "HTTP_X_SESSION_ID", "one", "HTTP_X_SESSION_ID", "two");
+    assert_string_equal(r->origin, "https://a.example, https://b.example");
+    assert_string_equal(r->session_header, "one, two");
 
     /* Of all else the first counts: what an operator wrote first is not overridden behind. */
     r = READ("REQUEST_METHOD", "GET", "REQUEST_METHOD", "DELETE", "DOCUMENT_URI", "/a",
              "DOCUMENT_URI", "/b", "REMOTE_ADDR", "192.0.2.1", "REMOTE_ADDR", "192.0.2.2",
-             "AUTH_REQUIRE_ROLE", "admin", "AUTH_REQUIRE_ROLE", "guest", "HTTP_ORIGIN",
-             "https://a.example", "HTTP_ORIGIN", "https://b.example", "HTTP_X_SESSION_ID", "one",
-             "HTTP_X_SESSION_ID", "two");
+             "AUTH_REQUIRE_ROLE", "admin", "AUTH_REQUIRE_ROLE", "guest");
     assert_int_equal(r->method, METHOD_GET);
     assert_string_equal(r->path, "/a");
     assert_string_equal(r->address, "192.0.2.1");
     assert_string_equal(r->required_role, "admin");
-    assert_string_equal(r->origin, "https://a.example");
-    assert_string_equal(r->session_header, "one");
 }
 
 /* Names are whole names: neither another case, nor a beginning, nor more of it. */
@@ -139,6 +140,26 @@ static void authorization(void **state) {
         READ("REDIRECT_HTTP_AUTHORIZATION", "r", "HTTP_AUTHORIZATION", "a")->authorization, "a");
     assert_string_equal(
         READ("HTTP_AUTHORIZATION", "", "REDIRECT_HTTP_AUTHORIZATION", "r")->authorization, "r");
+}
+
+/* Apache names its own part in a check beside the protocol's role, which alone makes it one. */
+static void apache(void **state) {
+    (void)state;
+    assert_false(READ("FCGI_APACHE_ROLE", "AUTHENTICATOR")->apache_check);
+    world_begin(&world);
+    world.fcgi.role = FCGI_AUTHORIZER;
+    assert_false(world_read(&world)->apache_check);
+    world_begin(&world);
+    world.fcgi.role = FCGI_AUTHORIZER;
+    wire_pair(&world.params, "FCGI_APACHE_ROLE", "AUTHENTICATOR");
+    struct request *r = world_read(&world);
+    assert_true(r->apache_check);
+    reply_error(r, ERROR_TOKEN_MISSING);
+    buf_addc(&world.out, '\0');
+    assert_non_null(strstr(world.out.data, "Status: 401 Unauthorized\r\n"));
+    assert_non_null(strstr(world.out.data, "WWW-Authenticate: Bearer realm=\"gatehouse\"\r\n"));
+    assert_null(strstr(world.out.data, "Content-"));
+    assert_string_equal(strstr(world.out.data, "\r\n\r\n"), "\r\n\r\n");
 }
 
 static void paths(void **state) {
@@ -295,7 +316,7 @@ int main(void) {
         cmocka_unit_test(everything), cmocka_unit_test(nothing),       cmocka_unit_test(methods),
         cmocka_unit_test(doubled),    cmocka_unit_test(other_names),   cmocka_unit_test(authorization),
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
-        cmocka_unit_test(clients),    cmocka_unit_test(body_members),
+        cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
