@@ -21,7 +21,7 @@ struct client_claim {
 /* RFC 7617, with both parts form-encoded (RFC 6749 section 2.3.1). */
 static bool read_basic(const struct request *request, struct client_claim *claim) {
     const char *text = request->authorization;
-    if (text == NULL || request->authorization_repeated || strncasecmp(text, "Basic ", 6) != 0)
+    if (text == NULL || strncasecmp(text, "Basic ", 6) != 0)
         return false;
     text += 6 + strspn(text + 6, " ");
     size_t len = strlen(text), id_len;
