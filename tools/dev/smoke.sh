@@ -13,13 +13,13 @@ step() {
     HEADERS=${out%%$'\n\n'*}
     ANSWER=${out#*$'\n\n'}
     [ "$ANSWER" != "$out" ] || ANSWER=''
-    printf '\n%s: %s %s -> %s\n' "$name" "$method" "$(base_path)$path" "$status"
+    printf '\n%s: %s %s -> %s\n' "$name" "$method" "/${SMOKE_URL#*://*/}$path" "$status"
     # Long tokens would fill the screen.
     [ -z "$ANSWER" ] || sed 's/\("[A-Za-z0-9_.-]\{24\}\)[A-Za-z0-9_.-]\{20,\}"/\1..."/g; s/^/  /' \
         <<<"$ANSWER"
     if [ "$status" != "$expected" ]; then
-        [ "$status" != 429 ] || say "  Too many of these from one address just now; the limits can" \
-            "be put off with: ./dev up$(dir_words) --set limit.enabled=no" >&2
+        [ "$status" != 429 ] || say "  Too many of these from one address just now; an instance of" \
+            "./dev up does without the limits with: --set limit.enabled=no" >&2
         die "$name: status $status where $expected was expected"
     fi
 }
@@ -40,11 +40,23 @@ field() {
     printf '%s' "$value"
 }
 
-cmd_smoke() {
-    local name password token refresh json='Content-Type: application/json'
+# The address of ./dev up's instance, unless one was given.
+smoke_url() {
+    if [ "${1:-}" = --url ]; then
+        [ $# -eq 2 ] || usage_error "smoke: --url URL and nothing else"
+        [[ $2 =~ ^https?://[^/]+/.*[^/]$ ]] ||
+            usage_error "smoke: --url http://HOST:PORT/auth, the path included"
+        SMOKE_URL=$2
+        return 0
+    fi
     dir_option smoke "$@"
     settings_load || die "no instance in $DIR: ./dev up$(dir_words)"
     SMOKE_URL=http://127.0.0.1:$PORT$(base_path)
+}
+
+cmd_smoke() {
+    local name password token refresh json='Content-Type: application/json'
+    smoke_url "$@"
     name=smoke-$(random_hex 6)
     password=$(random_hex 12)
 
