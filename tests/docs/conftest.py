@@ -11,7 +11,8 @@ HERE = Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent / "flow"):
     sys.path.insert(0, str(folder))
 
-from gate import Site  # noqa: E402
+from gate import Instance, Site  # noqa: E402
+from browser import Browser  # noqa: E402
 from host import Host  # noqa: E402
 
 
@@ -34,3 +35,40 @@ def host(site):
         if host:
             host.stop()
         shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    browser = Browser()
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    chromium.forget()
+    return chromium
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """A site where tokens last one second and an idle session two, which serves the examples;
+    pages of https://app.example.org may use it too."""
+    directory = Path(tempfile.mkdtemp(prefix="gatehouse-lab."))
+    directory.chmod(0o755)
+    instance = Instance(directory, {"token.access_ttl": "1s", "session.idle": "2s",
+                                    "session.touch": "0s", "redis.timeout": "300ms"})
+    instance.settings["cookie.origins"] = f"https://app.example.org:{instance.tls_port}"
+    try:
+        instance.up()
+        shutil.copytree(HERE.parents[1] / "examples/spa", directory / "www/spa")
+        site = instance.site()
+        site.www = directory / "www"
+        site.tls = f"https://www.example.org:{instance.tls_port}"
+        site.tls_port = instance.tls_port
+        yield site
+    finally:
+        instance.down()
+        shutil.rmtree(directory, ignore_errors=True)

@@ -4,6 +4,7 @@ on, a real nginx and a real PHP-FPM, and the installed examples, beside the runn
 What a page says is done as it stands.  Only paths are moved into the directory, ports are others,
 and systemctl is a script that does to the private servers what it would do to the system's.
 """
+import configparser
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 from gate import free_ports, plain_environment, wait_until
-from page import matches
+from page import blocks, matches
 
 PASSWORD = "spoon-lantern-42"  # what the pages sign in with
 MOVED = re.compile(r"(?<![\w.-])/(?:etc|var/www|usr/local|run/php)(?=/)")
@@ -126,9 +127,9 @@ class Host:
     def path(self, path):
         return Path(self.moved(path))
 
-    def follow(self, blocks):
+    def follow(self, steps):
         """Does what a page says, block by block."""
-        for block in blocks:
+        for block in steps:
             if block.file:
                 self.path(block.file).parent.mkdir(parents=True, exist_ok=True)
                 self.path(block.file).write_text(self.moved(block.text))
@@ -138,8 +139,23 @@ class Host:
                 for command, expected in block.commands():
                     printed = self.run(command, block)
                     assert matches(printed, expected), (command, printed, expected)
+            elif block.language == "ini":
+                self.check_settings(block.text)
             else:
                 raise AssertionError(f"{block!r}: what is to be done with it?")
+
+    def check_settings(self, text):
+        """gatehouse itself finds nothing wrong with them."""
+        parser = configparser.RawConfigParser()
+        parser.read_string(text)
+        settings = {f"GATEHOUSE_{section}_{key}".upper(): self.moved(value)
+                    for section in parser.sections() for key, value in parser.items(section)}
+        assert settings, text
+        done = subprocess.run(
+            [self.site.env["BIN_DIR"] + "/gatehouse", "-c", self.site.env["CONF"], "-t"],
+            capture_output=True, text=True, timeout=30, check=False,
+            env=plain_environment() | settings)
+        assert done.returncode == 0, done.stderr
 
     def run(self, script, block=None):
         environment = plain_environment() | {
@@ -159,6 +175,14 @@ class Host:
             text = file.read_text()
             if "unix:/run/gatehouse/" in text:
                 file.write_text(self.moved(text))
+
+    def copy_snippets(self):
+        """What protect-a-folder.md does first, and the other pages suppose."""
+        first = [block for block in blocks("protect-a-folder.md", "nginx")
+                 if "nginx/gatehouse-*.conf" in block.text]
+        assert len(first) == 1
+        self.follow(first)
+        self.run("cp /usr/local/share/doc/gatehouse/examples/www/* /var/www/html/")
 
     # Servers.
 

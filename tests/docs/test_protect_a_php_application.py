@@ -23,10 +23,7 @@ DUMP = "<?php header('Content-Type: application/json'); echo json_encode($_SERVE
 
 @pytest.fixture(scope="module")
 def nginx(host):
-    host.path("/etc/nginx/gatehouse").mkdir(exist_ok=True)
-    host.run("cp /usr/local/share/doc/gatehouse/examples/nginx/gatehouse-*.conf "
-             "/etc/nginx/gatehouse/; "
-             "cp /usr/local/share/doc/gatehouse/examples/www/* /var/www/html/")
+    host.copy_snippets()
     host.start_php()
     host.start_nginx()
     host.follow(blocks(PAGE, "The application", "nginx"))
