@@ -1,5 +1,6 @@
 #include "api/reply.h"
 
+#include <fastcgi.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,8 @@ static const char *status_text(int status) {
         return "201 Created";
     case 204:
         return "204 No Content";
+    case 302:
+        return "302 Found";
     case 400:
         return "400 Bad Request";
     case 401:
@@ -101,13 +104,22 @@ static void add_cors(struct request *request) {
     reply_header(request, "Vary", "Origin");
 }
 
-/* CGI lets the status stand behind other headers. */
+/* In front of what the handler has added: of an authorizer's answer lighttpd drops every header
+ * that comes before a status other than 200. */
+static void put_status_first(struct request *request, int status) {
+    struct buf *out = request->fcgi->out;
+    char line[64];
+    size_t len = (size_t)snprintf(line, sizeof line, "Status: %s\r\n", status_text(status));
+    size_t at = request->head_at, behind = out->len - at;
+    buf_add(out, line, len);
+    memmove(out->data + at + len, out->data + at, behind);
+    memcpy(out->data + at, line, len);
+}
+
 static void add_head(struct request *request, int status) {
     static const char always[] = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
     struct buf *out = request->fcgi->out;
-    buf_adds(out, "Status: ");
-    buf_adds(out, status_text(status));
-    buf_add(out, "\r\n", 2);
+    put_status_first(request, status);
     buf_add(out, always, sizeof always - 1);
     reply_header(request, "X-Request-Id", request->id);
     if (request->origin != NULL)
@@ -190,7 +202,28 @@ static void add_retry(struct request *request, int64_t seconds) {
                  arena_printf(request->arena, "%lld", (long long)seconds));
 }
 
+/* An authorizer's refusal is what the browser gets to see.  A person who opened a page is led to the
+ * login page where the web server names one (only its configuration can); the way back is the last
+ * parameter and is not encoded, as in conf/nginx. */
+static bool leads_to_login(const struct request *request, enum error_code code) {
+    return errors[code].status == 401 && request->fcgi->role == FCGI_AUTHORIZER &&
+           !request->apache_check && request->login_page != NULL &&
+           (request->method == METHOD_GET || request->method == METHOD_HEAD) &&
+           request->accept != NULL && strstr(request->accept, "text/html") != NULL;
+}
+
+static void reply_login_page(struct request *request) {
+    reply_header(request, "Location",
+                 arena_printf(request->arena, "%s?next=%s", request->login_page,
+                              request->uri != NULL ? request->uri : "/"));
+    reply_empty(request, 302);
+}
+
 void reply_error_because(struct request *request, enum error_code code, const char *sentence) {
+    if (leads_to_login(request, code)) {
+        reply_login_page(request);
+        return;
+    }
     add_challenge(request, code);
     if (code == ERROR_UNAVAILABLE)
         add_retry(request, RETRY_AFTER_S);

@@ -31,6 +31,9 @@ enum param {
     PARAM_REMOTE_ADDR,
     PARAM_REQUEST_ID,
     PARAM_REQUIRE_ROLE,
+    PARAM_LOGIN_PAGE,
+    PARAM_REQUEST_URI,
+    PARAM_ACCEPT,
     PARAM_REQUESTED_HEADERS,
     PARAM_APACHE_ROLE,
     PARAM_COUNT
@@ -59,6 +62,9 @@ static const struct {
     [PARAM_REMOTE_ADDR] = NAME("REMOTE_ADDR"),
     [PARAM_REQUEST_ID] = NAME("REQUEST_ID"),
     [PARAM_REQUIRE_ROLE] = NAME("AUTH_REQUIRE_ROLE"),
+    [PARAM_LOGIN_PAGE] = NAME("AUTH_LOGIN_PAGE"),
+    [PARAM_REQUEST_URI] = NAME("REQUEST_URI"),
+    [PARAM_ACCEPT] = NAME("HTTP_ACCEPT"),
     [PARAM_REQUESTED_HEADERS] = NAME("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
     [PARAM_APACHE_ROLE] = NAME("FCGI_APACHE_ROLE"),
 #undef NAME
@@ -125,6 +131,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     const char *at = fcgi->params;
     struct fcgi_param param;
     request->fcgi = fcgi;
+    request->head_at = fcgi->out->len;
     while (fcgi_next_param(&at, fcgi->params_end, &param) == FCGI_WHOLE)
         take_param(request, values, &param);
     request->method = method_of(values[PARAM_METHOD]);
@@ -146,6 +153,9 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
     request->required_role = values[PARAM_REQUIRE_ROLE];
     request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
+    request->login_page = values[PARAM_LOGIN_PAGE];
+    request->uri = values[PARAM_REQUEST_URI];
+    request->accept = values[PARAM_ACCEPT];
 }
 
 void request_then(struct request *request, void (*step)(struct request *request)) {

@@ -38,6 +38,7 @@ struct request {
     const char *id;           /* of the request; never NULL */
     const char *required_role;
     bool apache_check; /* an authorizer's request, from Apache */
+    const char *login_page, *uri, *accept; /* where an authorizer leads a person who is refused */
 
     /* What the front door found out. */
     const struct route *route;
@@ -51,6 +52,7 @@ struct request {
     /* What is still to be done. */
     void (*next)(struct request *request); /* after the next flush */
     void *state;                           /* of next, in arena */
+    size_t head_at;                        /* where the answer begins in fcgi->out */
     bool answered;
 };
 

@@ -15,7 +15,6 @@ listen.mode = 0666
 pm = static
 pm.max_children = 2
 catch_workers_output = yes
-php_admin_value[cgi.fix_pathinfo] = 0
 php_admin_value[error_log] = $DIR/log/php.log
 php_admin_flag[log_errors] = on
 TEXT
