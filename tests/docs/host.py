@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from gate import free_ports, plain_environment, wait_until
@@ -77,6 +76,7 @@ class Host:
         self.site = site
         self.top = Path(top)
         self.servers = []
+        self.also = {}  # further texts of a page, and what stands here in their place
         self.tls, = free_ports(1)
         self.url = f"https://www.example.org:{self.tls}"
         self.make_directories()
@@ -120,6 +120,8 @@ class Host:
     # What stands in a page, moved here.
 
     def moved(self, text):
+        for written, here in self.also.items():
+            text = text.replace(written, here)
         text = MOVED.sub(lambda found: str(self.top) + found[0], text)
         text = text.replace("/run/gatehouse/", os.path.dirname(self.site.env["REDIS_SOCKET"]) + "/")
         return text.replace("listen 443 ", f"listen 127.0.0.1:{self.tls} ")
@@ -226,6 +228,6 @@ class Host:
     def forget_user(self, email):
         self.site.ctl("user", "delete", email, "--yes")
 
-    def settle(self):
-        """nginx's new workers answer a moment after the reload."""
-        time.sleep(0.2)
+    def wait_healthy(self):
+        """Until both stores answer the service again."""
+        wait_until(lambda: self.site.get("/health").status_code == 200, 20)
