@@ -62,7 +62,7 @@ static struct generation *generation_new(struct site *site) {
 /* All or nothing: NULL leaves the service as it is. */
 static struct pool_plan *load(void) {
     char why[1024];
-    struct site *site = site_read(conf_path, SITE_WITH_KEYS, why, sizeof why);
+    struct site *site = site_read(conf_path, SITE_TO_SERVE, why, sizeof why);
     if (site == NULL) {
         log_error("the configuration is refused", F_STR("reason", why));
         return NULL;
@@ -79,7 +79,7 @@ static void unload(struct pool_plan *plan) {
 
 static struct site *read_or_say_why(void) {
     char why[1024];
-    struct site *site = site_read(conf_path, SITE_WITH_KEYS, why, sizeof why);
+    struct site *site = site_read(conf_path, SITE_TO_SERVE, why, sizeof why);
     if (site == NULL)
         fprintf(stderr, "gatehouse: %s\n", why);
     return site;

@@ -54,12 +54,20 @@ static void step_back(void) {
         log_warning("hashing cannot be given a lower priority", F_ERRNO(errno));
 }
 
-static const struct conf_pool *settings_of(const struct worker *worker) {
-    const struct conf *conf = ((struct generation *)worker->plan->world)->site->conf;
+static const struct site *site_of(const struct worker *worker) {
+    return ((struct generation *)worker->plan->world)->site;
+}
+
+static size_t pool_of(const struct worker *worker) {
+    const struct conf *conf = site_of(worker)->conf;
     for (size_t i = 0; i < conf->pool_count; i++)
         if (strcmp(conf->pools[i].name, worker->pool->name) == 0)
-            return &conf->pools[i];
+            return i;
     DIE("a pool without settings");
+}
+
+static const struct conf_pool *settings_of(const struct worker *worker) {
+    return &site_of(worker)->conf->pools[pool_of(worker)];
 }
 
 static struct loop *make_loop(struct serving *serving, const struct conf *conf) {
@@ -68,6 +76,7 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .control_fd = serving->worker->control_fd,
                                    .pass_in_fd = serving->worker->pass_in_fd,
                                    .pass_out_fd = serving->worker->pass_out_fd,
+                                   .peers = site_of(serving->worker)->peers[pool_of(serving->worker)],
                                    .batch = (size_t)settings->batch,
                                    .max_body = (size_t)conf->server_max_body,
                                    .request_timeout_ms = conf->server_request_timeout,
@@ -90,6 +99,7 @@ int serve_work(const struct worker *worker) {
     if (batch == 1)
         step_back();
     struct serving serving = {.worker = worker, .api = api_new(&realm, batch)};
+    api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
     struct loop *loop = make_loop(&serving, generation->site->conf);
     if (generation->site->conf->server_seccomp && confine_is_built_in())
         confine_process();

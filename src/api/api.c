@@ -27,10 +27,17 @@ struct api *api_new(const struct realm *realm, size_t batch) {
     return api;
 }
 
+void api_want_secret(struct api *api, const char *secret) {
+    api->wants_secret = secret != NULL;
+    if (secret != NULL)
+        secret_sha256(secret, strlen(secret), api->secret);
+}
+
 void api_free(struct api **api) {
     if (api == NULL || *api == NULL)
         return;
     arena_free(&(*api)->arena);
+    secret_wipe((*api)->secret, sizeof (*api)->secret);
     free((*api)->requests);
     free(*api);
     *api = NULL;
@@ -262,7 +269,30 @@ static void run_handler(struct request *request) {
     /* A plain handler waits until all that need not wait for it are answered. */
 }
 
+/* Digests are compared, so that neither the secret's length nor its beginning shows in the time. */
+static bool came_through_the_web_server(struct request *request) {
+    static int64_t quiet_until;
+    const struct api *api = request->api;
+    uint8_t digest[SHA256_SIZE] = {0};
+    if (!api->wants_secret)
+        return true;
+    if (request->secret != NULL && !request->secret_repeated) {
+        secret_sha256(request->secret, strlen(request->secret), digest);
+        if (secret_equal(digest, api->secret, sizeof digest))
+            return true;
+    }
+    if (log_seldom(&quiet_until))
+        log_warning("a request without the pool's secret was refused (secret_file, GATEHOUSE_SECRET)",
+                    F_STR("secret", request->secret == NULL    ? "missing"
+                                    : request->secret_repeated ? "repeated"
+                                                               : "wrong"));
+    reply_error(request, ERROR_FORBIDDEN);
+    return false;
+}
+
 static void enter(struct request *request) {
+    if (!came_through_the_web_server(request))
+        return;
     if (!route_is_known(request) || !body_is_acceptable(request))
         return;
     if (request->route->access == ACCESS_ANYONE)

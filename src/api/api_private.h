@@ -6,12 +6,15 @@
 
 #include "api/api.h"
 #include "api/cookie.h"
+#include "base/secret.h"
 
 struct api {
     const struct realm *realm;
     struct arena *arena;
     struct request *requests;
     struct cookie_names cookies;
+    bool wants_secret;
+    uint8_t secret[SHA256_SIZE]; /* its digest */
 };
 
 #endif

@@ -36,6 +36,7 @@ enum param {
     PARAM_ACCEPT,
     PARAM_REQUESTED_HEADERS,
     PARAM_APACHE_ROLE,
+    PARAM_SECRET,
     PARAM_COUNT
 };
 
@@ -67,6 +68,7 @@ static const struct {
     [PARAM_ACCEPT] = NAME("HTTP_ACCEPT"),
     [PARAM_REQUESTED_HEADERS] = NAME("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
     [PARAM_APACHE_ROLE] = NAME("FCGI_APACHE_ROLE"),
+    [PARAM_SECRET] = NAME("GATEHOUSE_SECRET"),
 #undef NAME
 };
 
@@ -95,6 +97,8 @@ static void take_param(struct request *request, const char **values, const struc
     else if (is_header(which))
         values[which] = arena_printf(request->arena, "%s, %.*s", values[which],
                                      (int)param->value_len, param->value);
+    else if (which == PARAM_SECRET)
+        request->secret_repeated = true;
 }
 
 static enum method method_of(const char *name) {
@@ -152,6 +156,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
     request->required_role = values[PARAM_REQUIRE_ROLE];
+    request->secret = values[PARAM_SECRET];
     request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
     request->login_page = values[PARAM_LOGIN_PAGE];
     request->uri = values[PARAM_REQUEST_URI];

@@ -37,6 +37,8 @@ struct request {
     const char *address;      /* never NULL */
     const char *id;           /* of the request; never NULL */
     const char *required_role;
+    const char *secret; /* what the web server shows to be known by */
+    bool secret_repeated;
     bool apache_check; /* an authorizer's request, from Apache */
     const char *login_page, *uri, *accept; /* where an authorizer leads a person who is refused */
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/peers.h"
 #include "base/url.h"
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -198,6 +199,17 @@ bool check_mode(char *text, char *why, size_t why_size) {
     return true;
 }
 
+bool check_peers(char *text, char *why, size_t why_size) {
+    char word[80];
+    const char *at = text;
+    while (peer_next(&at, word, sizeof word))
+        if (peer_word(word) == PEER_BAD)
+            return refuse(why, why_size,
+                          "each must be a user's name or number (www-data, 33), an address "
+                          "(192.0.2.10, ::1) or a block of addresses (10.0.0.0/8, fd00::/8)");
+    return true;
+}
+
 /* Between options ----------------------------------------------------------------------------- */
 
 /* Two generations live side by side during a reload, and the pool's board has 1024 slots. */
@@ -246,15 +258,59 @@ static const struct conf_pool *listens_already(const struct conf *conf, size_t u
     return NULL;
 }
 
+/* Whether any word of peers is of a kind. */
+static bool peers_have(const struct conf_pool *pool, enum peer_word kind) {
+    char word[80];
+    const char *at = pool->peers;
+    while (peer_next(&at, word, sizeof word))
+        if (peer_word(word) == kind)
+            return true;
+    return false;
+}
+
+/* Whether a TCP socket can be reached from this machine alone. */
+static bool listens_inside(const char *listen) {
+    char address[64];
+    bool v6 = listen[0] == '[';
+    snprintf(address, sizeof address, "%.*s", (int)strcspn(listen + v6, v6 ? "]" : ":"), listen + v6);
+    return peer_word(address) == PEER_LOOPBACK;
+}
+
+/* The option to blame, or NULL. A pool whose socket is inherited has no listen to go by. */
+static const char *check_doors(const struct conf_pool *pool, char *why, size_t why_size) {
+    bool tcp = pool->listen[0] != '\0' && pool->listen[0] != '/';
+    bool addresses = peers_have(pool, PEER_LOOPBACK) || peers_have(pool, PEER_ADDRESS);
+    if (tcp && peers_have(pool, PEER_USER)) {
+        refuse(why, why_size, "of a TCP socket these are addresses: who is behind one, nobody knows");
+        return "peers";
+    }
+    if (pool->listen[0] == '/' && addresses) {
+        refuse(why, why_size, "of a Unix socket these are users: nobody there has an address");
+        return "peers";
+    }
+    if (pool->secret_file[0] == '\0' &&
+        ((tcp && !listens_inside(pool->listen)) || peers_have(pool, PEER_ADDRESS))) {
+        refuse(why, why_size,
+               "it must be set where other machines can connect (see listen and peers): whoever "
+               "speaks FastCGI to this port could pass for any client; a file with a secret that the "
+               "web server sends as the parameter GATEHOUSE_SECRET, or listen on 127.0.0.1");
+        return "secret_file";
+    }
+    return NULL;
+}
+
 const struct option *conf_check_whole(struct conf *conf, bool cost_given,
                                       const struct conf_pool **pool, char *why, size_t why_size) {
     int64_t workers = 0;
+    const char *blame;
     *pool = NULL;
     if (!cost_ok(conf, cost_given, why, why_size))
         return option_named("password", "cost");
     for (size_t i = 0; i < conf->pool_count; i++) {
         *pool = &conf->pools[i];
         resolve_pool(&conf->pools[i]);
+        if ((blame = check_doors(&conf->pools[i], why, why_size)) != NULL)
+            return pool_option_named(blame);
         if (!*conf->pools[i].listen)
             continue;
         const struct conf_pool *other = listens_already(conf, i);

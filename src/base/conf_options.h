@@ -140,4 +140,11 @@ POOL_INT(backlog, "1024", "1", "65535",
 POOL_TEXT(owner, "", NULL, "Who owns the Unix socket; empty: who started gatehouse.")
 POOL_TEXT(group, "", NULL, "The group of the Unix socket; empty: that of who started gatehouse.")
 POOL_TEXT(mode, "0660", check_mode, "The permissions of the Unix socket.")
+POOL_TEXT(peers, "", check_peers,
+          "Who may connect, separated by spaces. On a Unix socket users (www-data, 33); empty: whoever "
+          "its mode lets in. On a TCP socket addresses and blocks of them (192.0.2.10, 10.0.0.0/8, "
+          "fd00::/8); empty: this machine alone.")
+POOL_TEXT(secret_file, "", check_path,
+          "A file with a secret of at least 16 bytes. Requests whose FastCGI parameter "
+          "GATEHOUSE_SECRET is not that are answered 403. Needed where other machines can connect.")
 #endif

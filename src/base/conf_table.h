@@ -53,7 +53,7 @@ enum {
 #undef OPT_RATE
 };
 
-enum { CONF_POOL_OPTION_COUNT = 8 };
+enum { CONF_POOL_OPTION_COUNT = 10 };
 
 extern const struct option conf_options[CONF_OPTION_COUNT];
 extern const struct option conf_pool_options[CONF_POOL_OPTION_COUNT]; /* listen is the first */
@@ -70,7 +70,8 @@ void conf_value_print(const void *base, const struct option *option, struct buf 
 void conf_value_free(void *base, const struct option *option);
 /* conf_check.c: the functions that conf_options.h names. */
 option_check check_base_path, check_path, check_redis_url, check_redis_prefix, check_mariadb_url,
-    check_claim, check_cookie_name, check_cookie_domain, check_origins, check_listen, check_mode;
+    check_claim, check_cookie_name, check_cookie_domain, check_origins, check_listen, check_mode,
+    check_peers;
 
 /* What options demand of each other.  Returns NULL or the option to blame (pool: of that pool, else
  * NULL), and why. */

@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/encode.h"
 
+#define SELDOM_MS 10000
+
 /* A line is written with one write(2).  ENDING is what a value cut short, and the line, need to be
  * closed properly; values alone are cut at VALUE_MAX, so that one cannot push out the others. */
 enum { LINE_MAX_SIZE = 8192, ENDING = 16, VALUE_MAX = 2048 };
@@ -249,4 +251,12 @@ _Noreturn void log_die(const char *file, int line, const char *what) {
         threshold = LOG_LEVEL_ERROR;
     log_error("broken invariant", F_STR("what", what), F_STR("file", file), F_INT("line", line));
     abort();
+}
+
+bool log_seldom(int64_t *quiet_until) {
+    int64_t now = clock_mono_ms();
+    if (now < *quiet_until)
+        return false;
+    *quiet_until = now + SELDOM_MS;
+    return true;
 }

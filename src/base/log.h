@@ -9,6 +9,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -52,6 +53,10 @@ void log_write(enum log_level level, const char *message, const struct log_field
 #define log_warning(message, ...) LOG_AT(LOG_LEVEL_WARNING, message, ##__VA_ARGS__)
 #define log_info(message, ...)    LOG_AT(LOG_LEVEL_INFO, message, ##__VA_ARGS__)
 #define log_debug(message, ...)   LOG_AT(LOG_LEVEL_DEBUG, message, ##__VA_ARGS__)
+
+/* Whether it is time for another line about something that a stranger can cause at will: once in ten
+ * seconds.  quiet_until is the caller's, 0 at first. */
+bool log_seldom(int64_t *quiet_until);
 
 /* Helpers of the macros above. */
 const char *log_text(const char *text);

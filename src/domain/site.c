@@ -1,5 +1,6 @@
 #include "domain/site.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/secret.h"
 
 #define PASSWORD_FILE_MAX 512
+#define SECRET_MIN        16
 
 /* The file's first line; *password stays NULL where no file is configured. */
 static bool read_password(const char *path, char **password, char *why, size_t why_size) {
@@ -20,6 +22,22 @@ static bool read_password(const char *path, char **password, char *why, size_t w
     return true;
 }
 
+static bool read_guards(struct site *site, size_t i, char *why, size_t why_size) {
+    const struct conf_pool *pool = &site->conf->pools[i];
+    char reason[160];
+    if (!read_password(pool->secret_file, &site->secrets[i], why, why_size))
+        return false;
+    if (site->secrets[i] != NULL && strlen(site->secrets[i]) < SECRET_MIN) {
+        snprintf(why, why_size, "[pool.%s] secret_file: %s: the secret has less than %d bytes; make one "
+                                "with openssl rand -hex 32", pool->name, pool->secret_file, SECRET_MIN);
+        return false;
+    }
+    site->peers[i] = peers_new(pool->peers, reason, sizeof reason);
+    if (site->peers[i] == NULL)
+        snprintf(why, why_size, "[pool.%s] peers: %s", pool->name, reason);
+    return site->peers[i] != NULL;
+}
+
 struct site *site_read(const char *path, enum site_keys keys, char *why, size_t why_size) {
     struct site *site = calloc(1, sizeof *site);
     MUST(site != NULL);
@@ -29,10 +47,12 @@ struct site *site_read(const char *path, enum site_keys keys, char *why, size_t 
                             why_size) &&
               read_password(site->conf->mariadb_password_file, &site->mariadb_password, why,
                             why_size);
-    if (ok && keys == SITE_WITH_KEYS) {
+    if (ok && keys != SITE_WITHOUT_KEYS) {
         site->keys = keyring_read(site->conf->token_keys, why, why_size);
         ok = site->keys != NULL;
     }
+    for (size_t i = 0; ok && keys == SITE_TO_SERVE && i < site->conf->pool_count; i++)
+        ok = read_guards(site, i, why, why_size);
     if (!ok)
         site_free(&site);
     return site;
@@ -50,6 +70,10 @@ void site_free(struct site **site) {
     keyring_free(&(*site)->keys);
     free_password((*site)->redis_password);
     free_password((*site)->mariadb_password);
+    for (size_t i = 0; i < CONF_MAX_POOLS; i++) {
+        free_password((*site)->secrets[i]);
+        peers_free(&(*site)->peers[i]);
+    }
     conf_free((*site)->conf);
     free(*site);
     *site = NULL;

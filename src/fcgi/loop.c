@@ -202,7 +202,12 @@ static void make_room(struct loop *loop) {
     }
 }
 
+/* A connection that was passed on is looked at again: the list may be another one by now. */
 static void begin_conn(struct loop *loop, int fd, enum conn_state state) {
+    if (loop->options.peers != NULL && !peers_admit(loop->options.peers, fd)) {
+        close(fd);
+        return;
+    }
     struct conn *conn = conn_new(loop, fd);
     enter(conn, state);
     /* Most often the request is here already, and the connection never meets epoll. */
@@ -393,6 +398,8 @@ struct loop *loop_new(const struct loop_options *options) {
     struct loop *loop = calloc(1, sizeof *loop);
     MUST(loop != NULL);
     loop->options = *options;
+    if (options->peers != NULL && peers_are_all(options->peers, options->listen_fd))
+        loop->options.peers = NULL;
     loop->batch = calloc(options->batch, sizeof *loop->batch);
     MUST(loop->batch != NULL);
     TAILQ_INIT(&loop->reading);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/peers.h"
 #include "fcgi/record.h"
 
 /* One whole request, until fcgi_finish. */
@@ -37,6 +38,7 @@ struct loop_options {
      * its own to out, and others take them from in; -1: they are closed, and a request that the web
      * server was just sending on one is lost. */
     int pass_in_fd, pass_out_fd;
+    const struct peers *peers; /* who may connect; NULL: anybody */
     size_t batch;   /* the most requests handed over at once; 1: no connection is kept */
     size_t max_body;
     int64_t request_timeout_ms; /* for one request to come whole, and for its answer to be taken */

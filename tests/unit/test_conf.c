@@ -364,9 +364,42 @@ static void errors_say_what_is_allowed(void **state) {
          ":2: [pool.a] listen: [pool.web] listens there already"},
         {"[pool.web]\nworkers=500\n[pool.login]\nworkers=13\n",
          ":4: [pool.login] workers: all pools together may have 512 workers"},
+        {"[pool.web]\npeers = 10.0.0.0/33\n",
+         ":2: [pool.web] peers: each must be a user's name or number (www-data, 33), an address "
+         "(192.0.2.10, ::1) or a block of addresses (10.0.0.0/8, fd00::/8)"},
+        {"[pool.web]\npeers = www-data 127.0.0.1\n",
+         ":2: [pool.web] peers: of a Unix socket these are users: nobody there has an address"},
+        {"[pool.web]\nlisten = 127.0.0.1:9000\npeers = ::1 www-data\n",
+         ":3: [pool.web] peers: of a TCP socket these are addresses: who is behind one, nobody knows"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_string_equal(refusal(rows[i][0]), rows[i][1]);
+}
+
+/* Where other machines can connect, a secret must be asked for. */
+static void doors(void **state) {
+    (void)state;
+    static const char *const open[] = {
+        "[pool.web]\nlisten = 0.0.0.0:9000\n",
+        "[pool.web]\nlisten = [::]:9000\n",
+        "[pool.web]\nlisten = 192.0.2.1:9000\npeers = 127.0.0.1\n",
+        "[pool.web]\nlisten = 127.0.0.1:9000\npeers = 127.0.0.1, 192.0.2.1\n",
+        "[pool.web]\nlisten =\npeers = 10.0.0.0/8\n", /* an inherited socket */
+    };
+    static const char *const shut[] = {
+        "[pool.web]\nlisten = 127.0.0.1:9000\n",
+        "[pool.web]\nlisten = [::1]:9000\npeers = ::1 127.0.0.0/8\n",
+        "[pool.web]\npeers = www-data,33\n",
+        "[pool.web]\nlisten =\npeers = www-data 127.0.0.1\n",
+        "[pool.web]\nlisten = 0.0.0.0:9000\npeers = 10.0.0.0/8\nsecret_file = /etc/s\n",
+    };
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        assert_non_null(strstr(refusal(open[i]), "[pool.web] secret_file: it must be set where other "
+                                                 "machines can connect (see listen and peers)"));
+    for (size_t i = 0; i < sizeof shut / sizeof *shut; i++) {
+        struct conf *conf = read_good(shut[i]);
+        conf_free(conf);
+    }
 }
 
 static void passwords_are_never_shown(void **state) {
@@ -536,6 +569,7 @@ int main(void) {
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(value_rows),
         cmocka_unit_test(errors_say_what_is_allowed),
+        cmocka_unit_test(doors),
         cmocka_unit_test(passwords_are_never_shown),
         cmocka_unit_test(yescrypt_has_its_own_cost),
         cmocka_unit_test(pools),

@@ -162,6 +162,16 @@ static void apache(void **state) {
     assert_string_equal(strstr(world.out.data, "\r\n\r\n"), "\r\n\r\n");
 }
 
+static void secrets(void **state) {
+    (void)state;
+    const struct request *r = READ("GATEHOUSE_SECRET", "s");
+    assert_string_equal(r->secret, "s");
+    assert_false(r->secret_repeated);
+    assert_true(READ("GATEHOUSE_SECRET", "s", "GATEHOUSE_SECRET", "s")->secret_repeated);
+    assert_null(READ("REDIRECT_GATEHOUSE_SECRET", "s", "HTTP_GATEHOUSE_SECRET", "s",
+                     "gatehouse_secret", "s", "GATEHOUSE_SECRET", "")->secret);
+}
+
 static void paths(void **state) {
     (void)state;
     static const struct {
@@ -317,6 +327,7 @@ int main(void) {
         cmocka_unit_test(doubled),    cmocka_unit_test(other_names),   cmocka_unit_test(authorization),
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
         cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
+        cmocka_unit_test(secrets),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
