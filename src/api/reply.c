@@ -248,6 +248,8 @@ void reply_fields(struct request *request, const struct field_errors *fields) {
 }
 
 void reply_limited(struct request *request, const struct limit_result *limit) {
+    log_warning("a request was over its limit", F_STR("event", "limited"),
+                F_STR("path", request->path));
     add_retry(request, (limit->retry_after_ms + 999) / 1000);
     reply_error(request, ERROR_RATE_LIMITED);
 }

@@ -35,7 +35,6 @@ static enum login_result check_limits(const struct realm *realm, struct arena *a
     case ANSWER_YES:
         return LOGIN_DONE;
     case ANSWER_NO:
-        log_warning("login limited", F_STR("event", "login_limited"));
         return LOGIN_LIMITED;
     default:
         return LOGIN_UNKNOWN;
