@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent / "flow"):
     sys.path.insert(0, str(folder))
 
-from gate import Instance, Site  # noqa: E402
+from gate import Instance, Site, free_ports, run_instance  # noqa: E402
 from browser import Browser  # noqa: E402
 from host import Host  # noqa: E402
 
@@ -21,8 +21,7 @@ def site():
     return Site(dict(os.environ))
 
 
-@pytest.fixture(scope="module")
-def host(site):
+def make_host(site):
     top = Path(tempfile.mkdtemp(prefix="gatehouse-docs."))
     top.chmod(0o755)
     host = None
@@ -35,6 +34,23 @@ def host(site):
         if host:
             host.stop()
         shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def host(site):
+    yield from make_host(site)
+
+
+@pytest.fixture(scope="session")
+def apache_instance():
+    """Apache's children are not root, and its checks go over TCP."""
+    yield from run_instance(pool__apache__listen="127.0.0.1:" + free_ports(1)[0],
+                            pool__web__mode="0666", pool__login__mode="0666")
+
+
+@pytest.fixture(scope="module")
+def apache_host(apache_instance):
+    yield from make_host(apache_instance.site())
 
 
 @pytest.fixture(scope="session")

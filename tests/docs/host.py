@@ -45,6 +45,7 @@ daemonize = no
 [www]
 user = root
 listen = {top}/run/php/php8.2-fpm.sock
+listen.mode = 0666
 pm = static
 pm.max_children = 2
 clear_env = yes
@@ -55,8 +56,10 @@ php_admin_value[error_log] = {top}/log/php-error.log
 
 # ./bin of the host: what the reader's commands find first.
 TOOLS = {
-    "systemctl": '[ "$1 $2" = "reload nginx" ] && kill -HUP "$(cat {top}/run/nginx.pid)" '
-                 '&& sleep 0.3\n',
+    "systemctl": 'case "$1 $2" in "reload nginx") kill -HUP "$(cat {top}/run/nginx.pid)" ;; '
+                 '"restart apache2") kill -HUP "$(cat {top}/run/apache.pid)" ;; *) exit 1 ;; esac\n'
+                 'sleep 0.3\n',
+    "apachectl": 'exec apache2 -d {top}/etc/apache2 -f apache2.conf -t\n',
     "nginx": '[ "$*" = -t ] && exec {nginx} -q -t -p {top}/ -c {top}/etc/nginx/nginx.conf\n',
     "gatehousectl": '[ "$1 $2" != "user add" ] || exec {bin}/gatehousectl -c {conf} "$@" '
                     '<{top}/user/typed\nexec {bin}/gatehousectl -c {conf} "$@"\n',
@@ -91,6 +94,10 @@ class Host:
         for old in (self.top / "etc/nginx/conf.d").iterdir():
             old.unlink()
         (self.top / "etc/nginx/nginx.conf").write_text(NGINX.format(top=self.top))
+        shutil.copytree("/etc/apache2", self.top / "etc/apache2", symlinks=True)
+        for old in (self.top / "etc/apache2/sites-enabled").iterdir():
+            old.unlink()
+        (self.top / "etc/apache2/ports.conf").write_text(f"Listen 127.0.0.1:{self.tls}\n")
         for name in ("www.example.org", "app.example.org"):
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -124,7 +131,9 @@ class Host:
             text = text.replace(written, here)
         text = MOVED.sub(lambda found: str(self.top) + found[0], text)
         text = text.replace("/run/gatehouse/", os.path.dirname(self.site.env["REDIS_SOCKET"]) + "/")
-        return text.replace("listen 443 ", f"listen 127.0.0.1:{self.tls} ")
+        return text.replace("listen 443 ", f"listen 127.0.0.1:{self.tls} ").replace(
+            "<VirtualHost *:443>", f"<VirtualHost 127.0.0.1:{self.tls}>").replace(
+            "127.0.0.1:9471", self.site.conf("pool.apache", "listen", "127.0.0.1:9471"))
 
     def path(self, path):
         return Path(self.moved(path))
@@ -160,7 +169,7 @@ class Host:
         assert done.returncode == 0, done.stderr
 
     def run(self, script, block=None):
-        environment = plain_environment() | {
+        environment = self.apache_environment() | {
             "HOME": str(self.top / "user"), "CURL_HOME": str(self.top / "user"),
             "PATH": f"{self.top}/bin:{os.environ['PATH']}"}
         self.move_snippets()
@@ -172,32 +181,45 @@ class Host:
         return done.stdout
 
     def move_snippets(self):
-        """The copied snippets name gatehouse's sockets."""
-        for file in (self.top / "etc/nginx").glob("gatehouse/*.conf"):
+        """The copied snippets name gatehouse's sockets, and files of their own."""
+        for file in (self.top / "etc").glob("*/gatehouse/*.conf"):
             text = file.read_text()
-            if "unix:/run/gatehouse/" in text:
-                file.write_text(self.moved(text))
+            if str(self.top) not in text:
+                file.write_text(self.moved(text) + f"# moved to {self.top}\n")
 
-    def copy_snippets(self):
+    def copy_snippets(self, section="nginx"):
         """What protect-a-folder.md does first, and the other pages suppose."""
-        first = [block for block in blocks("protect-a-folder.md", "nginx")
-                 if "nginx/gatehouse-*.conf" in block.text]
+        first = [block for block in blocks("protect-a-folder.md", section)
+                 if "gatehouse-*.conf" in block.text]
         assert len(first) == 1
         self.follow(first)
         self.run("cp /usr/local/share/doc/gatehouse/examples/www/* /var/www/html/")
 
     # Servers.
 
-    def start(self, *command):
+    def start(self, *command, environment=None):
         with open(self.top / "log/start.log", "ab") as log:
             self.servers.append(subprocess.Popen(command, stdout=log, stderr=log,
                                                  stdin=subprocess.DEVNULL, cwd=self.top,
-                                                 env=plain_environment()))
+                                                 env=environment or plain_environment()))
 
     def start_nginx(self):
         self.start("nginx", "-p", f"{self.top}/", "-c", f"{self.top}/etc/nginx/nginx.conf", "-e",
                    f"{self.top}/log/nginx-error.log")
         wait_until((self.top / "run/nginx.pid").exists, 20)
+
+    def apache_environment(self):
+        """What Debian's envvars set, and a2enmod reads."""
+        return plain_environment() | {
+            "APACHE_CONFDIR": f"{self.top}/etc/apache2", "APACHE_STATEDIRECTORY": f"{self.top}/tmp",
+            "APACHE_RUN_USER": "www-data", "APACHE_RUN_GROUP": "www-data",
+            "APACHE_PID_FILE": f"{self.top}/run/apache.pid", "APACHE_RUN_DIR": f"{self.top}/run",
+            "APACHE_LOCK_DIR": f"{self.top}/run", "APACHE_LOG_DIR": f"{self.top}/log"}
+
+    def start_apache(self):
+        self.start("apache2", "-d", f"{self.top}/etc/apache2", "-f", "apache2.conf",
+                   "-DFOREGROUND", environment=self.apache_environment())
+        wait_until((self.top / "run/apache.pid").exists, 20)
 
     def start_php(self):
         (self.top / "php-fpm.conf").write_text(PHP.format(top=self.top))
@@ -218,12 +240,19 @@ class Host:
 
     def curl(self, target, *options):
         """The status of one request; target: a path of https://www.example.org."""
+        return self.curls([target], *options)[0]
+
+    def curls(self, targets, *options):
+        """The status of each, over one connection."""
+        words = [word for target in targets
+                 for word in ("-o", "/dev/null", "https://www.example.org" + target)]
         done = subprocess.run(
-            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--path-as-is", *options,
-             "https://www.example.org" + target], capture_output=True, text=True, timeout=30,
-            check=True, cwd=self.top / "user",
+            ["curl", "-s", "-w", "%{http_code}\\n", "--path-as-is", *options, *words],
+            capture_output=True, text=True, timeout=60, check=True, cwd=self.top / "user",
             env=os.environ | {"CURL_HOME": str(self.top / "user")})
-        return int(done.stdout)
+        statuses = [int(line) for line in done.stdout.split()]
+        assert len(statuses) == len(targets)
+        return statuses
 
     def forget_user(self, email):
         self.site.ctl("user", "delete", email, "--yes")
