@@ -1,0 +1,331 @@
+"""nginx alone: the example site as it is shipped, an application behind it as a proxy, and what
+people do with locations."""
+import http.server
+import json
+import os
+import re
+import socket
+import socketserver
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from ask import ask, bearer, refuses
+from conftest import MARK, TOP
+from gate import free_ports
+from test_front_identity import FORGED, of
+
+NGINX = TOP / "conf" / "nginx"
+
+
+@pytest.fixture
+def nginx(stage, people):
+    return stage.at("nginx")
+
+
+# An application behind proxy_pass.
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Says which headers it was sent."""
+
+    def do_GET(self):
+        body = json.dumps([[name, value] for name, value in self.headers.items()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self):
+        return "local"
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def upstream(nginx):
+    path = nginx.env["UPSTREAM_SOCKET"]
+    with socketserver.ThreadingUnixStreamServer(path, Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield
+        server.shutdown()
+        thread.join()
+    os.unlink(path)
+
+
+def heard(answer):
+    """The identity that the application heard, by header, after a look at all of them."""
+    assert answer.status == 200, answer
+    pairs = json.loads(answer.body)
+    names = [re.sub("[-_]", "", name).lower() for name, _ in pairs]
+    identity = {name: value for name, (_, value) in zip(names, pairs)
+                if name.startswith(("remote", "xremote", "authgroups"))}
+    assert len(identity) == len([name for name in names if name in identity]), pairs
+    return identity
+
+
+def test_a_proxied_application_hears_who_it_is(nginx, upstream, people):
+    login = people["admin"]
+    whole = of(login)
+    expected = {"remoteuser": whole["REMOTE_USER"], "remoteuserid": whole["AUTH_USER_ID"],
+                "remoteemail": whole["AUTH_EMAIL"], "remotegroups": whole["AUTH_GROUPS"],
+                "remotesession": whole["AUTH_SESSION_ID"]}
+    forged = [pair for pair in FORGED if "auth" not in pair[0].lower()]
+    for pairs in (bearer(login.access), forged + bearer(login.session),
+                  bearer(login.access) + forged):
+        assert heard(ask(nginx, "/proxied/x?y", pairs)) == expected
+    assert refuses(ask(nginx, "/proxied/x", forged))
+
+
+class Place:
+    """Where to ask."""
+
+    def __init__(self, plain, tls=None):
+        self.env = {"GATEHOUSE_URL": f"http://127.0.0.1:{plain}",
+                    "GATEHOUSE_TLS_URL": f"https://127.0.0.1:{tls}"}
+
+
+# A server of our own, with the shipped files and what the test writes.
+
+
+class Nginx:
+    """Runs a configuration that was given `http` text; ports are its own."""
+
+    def __init__(self, directory, text):
+        self.dir = directory
+        self.env = {}
+        (directory / "conf").mkdir()
+        self.conf = directory / "conf" / "nginx.conf"
+        self.conf.write_text(f"""
+            user root; daemon off; worker_processes 1; pid {directory}/pid;
+            error_log {directory}/error.log; events {{ worker_connections 256; }}
+            http {{
+                include /etc/nginx/mime.types; access_log off;
+                client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+                fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
+                scgi_temp_path {directory}/scgi;
+                {text}
+            }}""")
+        self.command = ["nginx", "-p", str(directory), "-c", str(self.conf),
+                        "-e", f"{directory}/error.log"]
+
+    def check(self):
+        return subprocess.run(self.command + ["-t"], capture_output=True, text=True, timeout=20,
+                              check=False)
+
+    def __enter__(self):
+        done = self.check()
+        assert done.returncode == 0, done.stderr
+        self.process = subprocess.Popen(self.command)
+        return self
+
+    def wait_for(self, port):
+        for _ in range(400):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            assert self.process.poll() is None, (self.dir / "error.log").read_text()
+            threading.Event().wait(0.05)
+        raise AssertionError("nginx does not listen")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+@pytest.fixture
+def own(nginx, tmp_path):
+    """own(locations): a site whose server has these locations beside the shipped ones."""
+    running = []
+    copies = tmp_path / "conf" / "gatehouse"
+
+    def start(locations="", server=""):
+        if not running:
+            run = Nginx(tmp_path, f"""
+                include gatehouse/gatehouse-http.conf;
+                server {{
+                    listen 127.0.0.1:{port}; root {Path(nginx.env["CONF"]).parents[1]}/www;
+                    {server}
+                    include gatehouse/gatehouse-locations.conf;
+                    {locations}
+                }}""")
+            copies.symlink_to(Path(nginx.env["CONF"]).parent / "nginx" / "gatehouse")
+            running.append(run.__enter__())
+            run.wait_for(port)
+        return Place(port)
+
+    port = int(free_ports(1)[0])
+    yield start
+    for run in running:
+        run.__exit__()
+
+
+PROTECT = "include gatehouse/gatehouse-protect.conf;"
+
+
+def test_a_location_inside_a_protected_one_needs_lines_of_its_own(own, people):
+    """nginx hands the check on and not the role: without the lines nobody gets in."""
+    site = own(f"""
+        location ^~ /admin/ {{
+            {PROTECT} set $gatehouse_role admin;
+            location ~ forgotten|page {{ root {TOP}/tests/fronts; try_files /ask.py =404; }}
+            location ~ again {{ {PROTECT} set $gatehouse_role admin;
+                                root {TOP}/tests/fronts; try_files /ask.py =404; }}
+            location ~ /$ {{ index page.txt; }}
+        }}
+        location ^~ /members/ {{
+            {PROTECT}
+            index page.txt;
+            location ~ txt$ {{ }}
+        }}""")
+    for who, inner in ((None, 401), ("member", 403), ("admin", 403)):
+        pairs = bearer(people[who].access if who else None)
+        assert ask(site, "/admin/forgotten", pairs).status == 403
+        assert ask(site, "/admin/page.txt", pairs).status == 403
+        assert ask(site, "/admin/", pairs).status == 403
+        # An internal redirect from a location that was asked about does not do either.
+        assert ask(site, "/members/", pairs).status in (inner, 401)
+    for who, status in ((None, 401), ("member", 403), ("admin", 200)):
+        pairs = bearer(people[who].access if who else None)
+        assert ask(site, "/admin/again", pairs).status == status
+
+
+def test_internal_redirects_are_asked_about_each(own, people):
+    """An index, an error page and a rewrite that lead into a protected location, with its role."""
+    site = own(f"""
+        error_page 404 /admin/page.txt;
+        location = /rewritten {{ rewrite ^ /admin/page.txt last; }}
+        location /tried/ {{ try_files $uri /admin/page.txt; }}
+        location = /named {{ try_files /none @inner; }}
+        location @inner {{ {PROTECT} set $gatehouse_role admin; root {TOP}/tests; try_files /fronts/ask.py =404; }}
+        location ^~ /admin/ {{ {PROTECT} set $gatehouse_role admin; }}
+        location ^~ /members/ {{ {PROTECT} error_page 404 /admin/page.txt; index missing; }}
+        location ^~ /app/ {{ {PROTECT} index /admin/page.txt; try_files "" @text; }}
+        location @text {{ return 200 "for the signed-in"; }}""")
+    for path in ("/missing", "/rewritten", "/tried/x", "/named", "/members/none"):
+        assert ask(site, path).status in (401, 404), path
+        answer = ask(site, path, bearer(people["member"].access))
+        assert answer.status in (403, 404) and MARK not in answer.text, path
+        answer = ask(site, path, bearer(people["admin"].access))
+        assert answer.status in (200, 404), path
+        assert MARK in answer.text or "Requests as they are written" in answer.text, path
+    assert ask(site, "/app/x").status == 401
+    assert ask(site, "/app/x", bearer(people["member"].access)).text == "for the signed-in"
+
+
+def test_a_whole_server_can_be_protected(own, people):
+    """The lines at the server level; the login page and the routes stay open."""
+    site = own(f"""
+        location = /login.html {{ auth_request off; }}
+        location / {{ }}
+        location ^~ /admin/ {{ set $gatehouse_role admin; }}""", server=PROTECT)
+    assert ask(site, "/login.html").status == 200
+    assert ask(site, "/auth/health").status == 200
+    for path in ("/index.html", "/members/page.txt", "/app/whoami.php", "/admin/page.txt"):
+        assert ask(site, path).status == 401, path
+    assert ask(site, "/members/page.txt", bearer(people["member"].access)).status == 200
+    assert ask(site, "/admin/page.txt", bearer(people["member"].access)).status == 403
+    assert ask(site, "/admin/page.txt", bearer(people["admin"].access)).status == 200
+
+
+def test_names_with_underscores_where_they_are_let_in(own, upstream, nginx, people):
+    site = own(f"""
+        location /open/proxied {{
+            include gatehouse/gatehouse-identity.conf;
+            proxy_pass http://unix:{nginx.env["UPSTREAM_SOCKET"]};
+        }}
+        location /proxied {{ {PROTECT} proxy_pass http://unix:{nginx.env["UPSTREAM_SOCKET"]}; }}
+        """, server="underscores_in_headers on;")
+    forged = [pair for pair in FORGED if pair[0].lower().startswith(("remote", "x-remote"))]
+    assert heard(ask(site, "/open/proxied", forged)) == {}
+    assert heard(ask(site, "/open/proxied", forged + bearer(people["admin"].access))) == {}
+    told = heard(ask(site, "/proxied", forged + bearer(people["admin"].access)))
+    assert told["remoteuser"] == of(people["admin"])["REMOTE_USER"]
+    assert "forged" not in told.values()
+
+
+# The example site as it is: only ports, paths and names of this machine are replaced.
+
+
+@pytest.fixture
+def shipped(nginx, tmp_path):
+    plain, tls = (int(port) for port in free_ports(2))
+    home = Path(nginx.env["CONF"]).parents[1]
+    text = (NGINX / "gatehouse.conf").read_text()
+    for old, new in (("listen 80;", f"listen 127.0.0.1:{plain};"),
+                     ("listen [::]:80;", ""), ("listen [::]:443 ssl http2;", ""),
+                     ("listen 443 ", f"listen 127.0.0.1:{tls} "),
+                     ("/etc/ssl/certs/www.example.org.pem", f"{home}/tls/cert.pem"),
+                     ("/etc/ssl/private/www.example.org.key", f"{home}/tls/key.pem"),
+                     ("/var/www/html", f"{home}/www"),
+                     ("unix:/run/php/php8.2-fpm.sock",
+                      f"unix:{Path(nginx.env['REDIS_SOCKET']).parent}/php.sock"),
+                     ("http://127.0.0.1:3000", f"http://unix:{nginx.env['UPSTREAM_SOCKET']}")):
+        assert old in text, old
+        text = text.replace(old, new)
+    run = Nginx(tmp_path, text)
+    (tmp_path / "conf" / "gatehouse").symlink_to(home / "conf" / "nginx" / "gatehouse")
+    with run:
+        run.wait_for(tls)
+        yield Place(plain, tls)
+
+
+def protected_locations(text):
+    """The locations that the lines protect, and the role that each demands."""
+    found = {}
+    for match in re.finditer(r"^( *)location (?:\^~ |= )?(/\S*) \{\n(.*?)^\1\}", text, re.M | re.S):
+        if "gatehouse-protect.conf" in match[3]:
+            role = re.search(r"^ *set \$gatehouse_role (\S+);", match[3], re.M)
+            found[match[2]] = role[1] if role else ""
+    return found
+
+
+def test_the_example_site(shipped, upstream, people):
+    """Each location that it protects, without a credential, without the role, and with it."""
+    locations = protected_locations((NGINX / "gatehouse.conf").read_text())
+    assert locations == {"/members/": "", "/admin/": "admin", "/app/": "", "/proxied/": ""}
+    for location, role in locations.items():
+        for path in (location, location + "page.txt", location + "missing", location + "x.php",
+                     location + "page.php", location + "bare/", location + "whoami.php/more"):
+            for method in ("GET", "HEAD", "POST"):
+                answer = ask(shipped, path, method=method, tls=True)
+                assert answer.status == 401, (path, method, answer)
+            answer = ask(shipped, path, [("Accept", "text/html")], tls=True)
+            assert answer.status == 302
+            assert answer.headers["Location"] == "/login.html?next=" + path
+            answer = ask(shipped, path, bearer("garbage") + [("Range", "bytes=0-1")], tls=True)
+            assert answer.status == 401
+            answer = ask(shipped, path, bearer(people["member"].access), tls=True)
+            unlisted = path in ("/members/bare/", "/app/bare/")
+            assert (answer.status == 403) == (role != "" or unlisted), (path, answer)
+        assert ask(shipped, location + "page.txt", bearer(people["admin"].access), tls=True
+                   ).status == 200
+    assert heard(ask(shipped, "/proxied/", bearer(people["admin"].access), tls=True))["remotegroups"
+                                                                                    ] == "admin"
+    answer = ask(shipped, "/app/whoami.php/more", bearer(people["admin"].access), tls=True)
+    assert json.loads(answer.body) == of(people["admin"])
+    for path in ("/", "/open/whoami.php", "/auth/health"):
+        assert ask(shipped, path, tls=True).status == 200
+
+
+def test_the_example_site_leads_plain_http_to_tls(shipped, people):
+    for path in ("/members/", "/admin/page.txt", "/app/whoami.php", "/auth/login", "/"):
+        for method in ("GET", "POST"):
+            answer = ask(shipped, path, bearer(people["admin"].access), method=method)
+            assert answer.status == 301 and MARK not in answer.text
+            assert answer.headers["Location"] == "https://localhost" + path
+
+
+def test_no_protected_location_of_the_example_answers_by_itself():
+    """`return` and `rewrite` run before anybody is asked."""
+    text = re.sub(r"^\s*#.*", "", (NGINX / "gatehouse.conf").read_text(), flags=re.M)
+    bodies = re.findall(r"^( *)location [^{]*\{\n(.*?)^\1\}", text, re.M | re.S)
+    assert len(bodies) >= 6
+    for _, body in bodies:
+        if "gatehouse-protect.conf" in body:
+            assert not re.search(r"^\s*(return|rewrite|if|autoindex|auth_request off|satisfy)\b",
+                                 body, re.M), body
