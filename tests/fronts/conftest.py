@@ -2,63 +2,15 @@
 
 Its stores stay: whoever has signed in through one server is signed in behind the next.
 """
-import os
-import re
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests" / "flow"))
-from gate import Instance  # noqa: E402  pylint: disable=wrong-import-position
-
-WAYS = ["direct", "init", "spawn-fcgi", "spawn-fcgi-single", "systemd-socket"]
-
-
-def front_file(name):
-    return TOP / "tools" / "dev" / f"front_{name.replace('-', '_')}.sh"
-
-
-# Every front that ./dev knows; nginx first, with which the others are compared.
-FRONTS = sorted((path.stem[len("front_"):].replace("_", "-")
-                 for path in (TOP / "tools" / "dev").glob("front_*.sh")),
-                key=lambda name: (name != "nginx", name))
-
-
-def ways(front):
-    """A server that starts gatehouse by itself leaves no choice."""
-    own = re.search(r"^front_\w+_serves\(\)", front_file(front).read_text(), re.MULTILINE)
-    return ["direct"] if own else WAYS
-
-
-PLACES = [(front, way) for front in FRONTS for way in ways(front)]
-
-
-class Stage(Instance):
-    def __init__(self, directory):
-        super().__init__(directory, {"redis.timeout": "300ms", "pool.web.workers": "2",
-                                     "pool.login.workers": "1"})
-        self.place = None
-        self._site = None
-
-    def at(self, front, way="direct"):
-        """The site, behind this server and started in this way."""
-        if self.place != (front, way):
-            self.place = None
-            self.heal(front, way)
-            self.place = (front, way)
-        return self._site
-
-    def heal(self, front, way):
-        pairs = [word for item in self.settings.items() for word in ("--set", "=".join(item))]
-        self._run("up", "--dir", self.directory, "--port", self.port, "--tls-port", self.tls_port,
-                  "--php", "--front", front, "--start", way, *pairs)
-        self._site = self.site()
-        assert self._site.env["GATEHOUSE_FRONT"] == front
-        assert self._site.env["GATEHOUSE_START"] == way
-        assert self._site.env["FRONT_PID"]
+# What the flow tests share is shared here, too.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
+from front_stage import FRONTS, PLACES, Stage, furnish  # pylint: disable=wrong-import-position
 
 
 @pytest.fixture(scope="session")
@@ -83,18 +35,6 @@ def people(stage):
     site.set_roles(admin.email, "admin")
     furnish(Path(stage.directory) / "www")
     return {"member": member.login(), "admin": admin.login(), None: None}
-
-
-MARK = "NOT-FOR-EVERYBODY"
-
-
-def furnish(www):
-    """What a folder may hold beside an index: a page, a program, a folder without an index."""
-    for folder in ("members", "admin", "app"):
-        (www / folder / "bare").mkdir(parents=True, exist_ok=True)
-        (www / folder / "bare" / "page.txt").write_text(MARK)
-        (www / folder / "page.txt").write_text(MARK)
-        (www / folder / "page.php").write_text(f'<?php echo "{MARK}";')
 
 
 # The parameters belong to the session, so that tests are sorted by them and the server changes

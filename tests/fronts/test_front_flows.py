@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from ask import ask, bearer, refuses
+from front_ask import ask, bearer, refuses
 from gate import (LOGIN_KEYS, PASSWORD, SAME_SITE, fresh_email, fresh_name, granted, refused,
                   set_cookies, shows_user, sid_of)
 

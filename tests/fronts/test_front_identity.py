@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from ask import ask, bearer, refuses
+from front_ask import ask, bearer, refuses
 from test_front_flows import NOBODY
 
 NAMES = [

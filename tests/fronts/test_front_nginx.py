@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ask import ask, bearer, refuses
-from conftest import MARK, TOP
+from front_ask import ask, bearer, refuses
+from front_stage import MARK, TOP
 from gate import free_ports
 from test_front_identity import FORGED, of
 
@@ -172,9 +172,9 @@ def test_a_location_inside_a_protected_one_needs_lines_of_its_own(own, people):
     site = own(f"""
         location ^~ /admin/ {{
             {PROTECT} set $gatehouse_role admin;
-            location ~ forgotten|page {{ root {TOP}/tests/fronts; try_files /ask.py =404; }}
+            location ~ forgotten|page {{ root {TOP}/tests/fronts; try_files /front_ask.py =404; }}
             location ~ again {{ {PROTECT} set $gatehouse_role admin;
-                                root {TOP}/tests/fronts; try_files /ask.py =404; }}
+                                root {TOP}/tests/fronts; try_files /front_ask.py =404; }}
             location ~ /$ {{ index page.txt; }}
         }}
         location ^~ /members/ {{
@@ -201,7 +201,7 @@ def test_internal_redirects_are_asked_about_each(own, people):
         location = /rewritten {{ rewrite ^ /admin/page.txt last; }}
         location /tried/ {{ try_files $uri /admin/page.txt; }}
         location = /named {{ try_files /none @inner; }}
-        location @inner {{ {PROTECT} set $gatehouse_role admin; root {TOP}/tests; try_files /fronts/ask.py =404; }}
+        location @inner {{ {PROTECT} set $gatehouse_role admin; root {TOP}/tests; try_files /fronts/front_ask.py =404; }}
         location ^~ /admin/ {{ {PROTECT} set $gatehouse_role admin; }}
         location ^~ /members/ {{ {PROTECT} error_page 404 /admin/page.txt; index missing; }}
         location ^~ /app/ {{ {PROTECT} index /admin/page.txt; try_files "" @text; }}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ask import ask, bearer
+from front_ask import ask, bearer
 from test_front_probes import SECRETS
 
 PAGES = ["/members/", "/members/page.txt", "/admin/", "/app/whoami.php"]

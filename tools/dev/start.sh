@@ -81,21 +81,31 @@ start_spawn_fcgi() {
     rm -f "$pids"
 }
 
-# It becomes gatehouse with the first connection.
+# paths_listen PATH...
+paths_listen() {
+    local path
+    for path in "$@"; do
+        [ -S "$path" ] || return 1
+    done
+}
+
+# It becomes gatehouse with the first connection. Its sockets are for root alone (0644), and the web
+# server may be anybody.
 start_systemd_socket() {
-    local name address names='' words=()
+    local name address names='' words=() paths=()
     while read -r name address; do
         words+=(-l "$address")
         names=$names${names:+:}$name
-        [[ $address != /* ]] || rm -f "$address"
+        [[ $address != /* ]] || paths+=("$address")
     done < <(conf_values | awk '$1 ~ /^pool\./ && $2 == "listen" && $3 != "" { print substr($1, 6), $3 }')
     for name in ASAN_OPTIONS UBSAN_OPTIONS; do
         [ -z "${!name:-}" ] || words+=(-E "$name")
     done
-    umask 0111
+    rm -f "${paths[@]}"
     service_start gatehouse "$LOG" systemd-socket-activate "${words[@]}" --fdname="$names" \
         "$BIN/gatehouse" -c "$CONF" -f
-    umask 022
+    service_wait gatehouse 20 "$LOG" paths_listen "${paths[@]}" || die "gatehouse does not listen"
+    chmod 0666 "${paths[@]}"
 }
 
 # start_up: in the way that was chosen.
