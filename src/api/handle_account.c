@@ -57,7 +57,7 @@ void handle_profile_change(struct request *request) {
 
 void handle_profile_delete(struct request *request) {
     struct field_errors errors = {0};
-    struct limit_result limit;
+    struct throttle_result limit = {0};
     size_t len;
     const char *password = request_text(request, "password", true, &errors, &len);
     if (errors.count > 0) {
@@ -67,6 +67,7 @@ void handle_profile_delete(struct request *request) {
     enum account_result result =
         account_delete_own(request->realm, request->arena, user_id(request), password, len,
                            request->address, &limit);
+    reply_limits(request, &limit);
     if (result != ACCOUNT_DONE) {
         reply_account_error(request, result, &errors, &limit);
         return;
@@ -77,7 +78,7 @@ void handle_profile_delete(struct request *request) {
 
 void handle_password(struct request *request) {
     struct field_errors errors = {0};
-    struct limit_result limit;
+    struct throttle_result limit = {0};
     struct password_change change = {.sid = request->credential.sid, .address = request->address};
     change.old_password = request_text(request, "oldPassword", true, &errors, &change.old_len);
     change.new_password = request_text(request, "newPassword", true, &errors, &change.new_len);
@@ -87,6 +88,7 @@ void handle_password(struct request *request) {
     }
     enum account_result result = account_change_password(
         request->realm, request->arena, user_id(request), &change, &errors, &limit);
+    reply_limits(request, &limit);
     if (result == ACCOUNT_DONE)
         reply_message(request, "Password changed");
     else

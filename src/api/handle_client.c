@@ -50,11 +50,13 @@ static enum answer authenticate(const struct request *request, const struct clie
 
 /* cost 0: whether it may try at all.  Answers when it may not. */
 static bool may_try(struct request *request, const struct client_claim *claim, int cost,
-                    struct limit_result *limit) {
+                    struct throttle_result *limit) {
     struct throttle throttle = throttle_client_ask(request->realm, request->arena,
                                                    request->address, claim->id, cost);
     cache_flush(request->realm->cache);
-    enum answer allowed = throttle_answer(&throttle, limit);
+    enum answer allowed = throttle_answer(request->realm, &throttle, limit);
+    if (cost > 0 || allowed == ANSWER_NO)
+        reply_limits(request, limit);
     if (allowed == ANSWER_NO)
         reply_limited(request, limit);
     if (allowed == ANSWER_UNKNOWN)
@@ -63,7 +65,7 @@ static bool may_try(struct request *request, const struct client_claim *claim, i
 }
 
 static void refuse_client(struct request *request, const struct client_claim *claim) {
-    struct limit_result limit;
+    struct throttle_result limit;
     log_warning("client refused", F_STR("event", "client_refused"),
                 F_STR("client", client_id_refusal(claim->id) == NULL ? claim->id : ""));
     if (may_try(request, claim, 1, &limit))
@@ -73,7 +75,7 @@ static void refuse_client(struct request *request, const struct client_claim *cl
 /* The token in the body; NULL: answered already.  Nothing is looked at before the client has shown
  * who it is.  token_type_hint is only a hint: a token's shape tells its kind. */
 static const char *read_token(struct request *request, struct client_claim *claim, size_t *len) {
-    struct limit_result limit;
+    struct throttle_result limit;
     struct field_errors errors = {0};
     struct form form;
     if (!read_basic(request, claim)) {

@@ -16,11 +16,12 @@
 
 /* Whether this address may register now; answers when not. */
 static bool may_register(struct request *request) {
-    struct limit_result limit;
+    struct throttle_result limit;
     struct throttle throttle =
         throttle_register_ask(request->realm, request->arena, request->address);
     cache_flush(request->realm->cache);
-    enum answer allowed = throttle_answer(&throttle, &limit);
+    enum answer allowed = throttle_answer(request->realm, &throttle, &limit);
+    reply_limits(request, &limit);
     if (allowed == ANSWER_NO)
         reply_limited(request, &limit);
     if (allowed == ANSWER_UNKNOWN)
@@ -147,7 +148,7 @@ static void answer_login(struct request *request, enum transport transport,
 void handle_login(struct request *request) {
     struct field_errors errors = {0};
     struct login_request login = {0};
-    struct limit_result limit;
+    struct throttle_result limit = {0};
     struct user user;
     struct grant grant;
     read_login(request, &login, &errors);
@@ -156,7 +157,10 @@ void handle_login(struct request *request) {
         reply_fields(request, &errors);
         return;
     }
-    switch (login_with_password(request->realm, request->arena, &login, &user, &grant, &limit)) {
+    enum login_result result =
+        login_with_password(request->realm, request->arena, &login, &user, &grant, &limit);
+    reply_limits(request, &limit);
+    switch (result) {
     case LOGIN_DONE:
         answer_login(request, transport, &user, &grant);
         return;
@@ -225,8 +229,10 @@ static void begin_refresh(struct request *request) {
 
 static void check_refresh_limit(struct request *request) {
     struct refresh_state_of *state = request->state;
-    struct limit_result limit;
-    switch (throttle_answer(&state->throttle, &limit)) {
+    struct throttle_result limit;
+    enum answer allowed = throttle_answer(request->realm, &state->throttle, &limit);
+    reply_limits(request, &limit);
+    switch (allowed) {
     case ANSWER_YES:
         begin_refresh(request);
         return;
@@ -268,7 +274,7 @@ void handle_refresh(struct request *request) {
     state->by_cookie = by_cookie;
     state->throttle = throttle_refresh_ask(request->realm, request->arena, request->address);
     request->state = state;
-    if (state->throttle.by_address != NULL)
+    if (state->throttle.ask != NULL)
         request_then(request, check_refresh_limit);
     else
         begin_refresh(request);

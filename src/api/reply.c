@@ -100,7 +100,8 @@ static void add_cors(struct request *request) {
         return;
     reply_header(request, "Access-Control-Allow-Origin", origin);
     reply_header(request, "Access-Control-Allow-Credentials", "true");
-    reply_header(request, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+    reply_header(request, "Access-Control-Expose-Headers",
+                 "X-Request-Id, Retry-After, RateLimit, RateLimit-Policy");
     reply_header(request, "Vary", "Origin");
 }
 
@@ -247,7 +248,24 @@ void reply_fields(struct request *request, const struct field_errors *fields) {
     reply_json(request, 400, body);
 }
 
-void reply_limited(struct request *request, const struct limit_result *limit) {
+/* q, w: how many in how many seconds; r, t: how many are left, and in how many seconds all are. */
+void reply_limits(struct request *request, const struct throttle_result *limit) {
+    const char *policy = "", *state = "";
+    for (size_t i = 0; i < limit->all.count; i++) {
+        const struct limit_result *one = &limit->all.limits[i];
+        const char *comma = i > 0 ? ", " : "";
+        policy = arena_printf(request->arena, "%s%s\"%s\";q=%lld;w=%lld", policy, comma, one->name,
+                              (long long)one->rate.count, (long long)(one->rate.period_ms / 1000));
+        state = arena_printf(request->arena, "%s%s\"%s\";r=%lld;t=%lld", state, comma, one->name,
+                             (long long)one->remaining, (long long)((one->reset_ms + 999) / 1000));
+    }
+    if (limit->all.count == 0)
+        return;
+    reply_header(request, "RateLimit-Policy", policy);
+    reply_header(request, "RateLimit", state);
+}
+
+void reply_limited(struct request *request, const struct throttle_result *limit) {
     log_warning("a request was over its limit", F_STR("event", "limited"),
                 F_STR("path", request->path));
     add_retry(request, (limit->retry_after_ms + 999) / 1000);
@@ -255,7 +273,7 @@ void reply_limited(struct request *request, const struct limit_result *limit) {
 }
 
 void reply_account_error(struct request *request, enum account_result result,
-                         const struct field_errors *fields, const struct limit_result *limit) {
+                         const struct field_errors *fields, const struct throttle_result *limit) {
     switch (result) {
     case ACCOUNT_INVALID:
         reply_fields(request, fields);

@@ -9,7 +9,7 @@
 
 #include "api/request.h"
 #include "domain/account.h"
-#include "store/limits.h"
+#include "domain/throttle.h"
 
 /* The stable codes of errors; a row in reply.c for each. */
 enum error_code {
@@ -51,10 +51,13 @@ void reply_error(struct request *request, enum error_code code);
 void reply_fields(struct request *request, const struct field_errors *errors);
 /* The fixed sentence, or another that says more. */
 void reply_error_because(struct request *request, enum error_code code, const char *sentence);
-void reply_limited(struct request *request, const struct limit_result *limit);
+/* Adds the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10) of the limits that the request
+ * was counted by; none where none was asked. */
+void reply_limits(struct request *request, const struct throttle_result *limit);
+void reply_limited(struct request *request, const struct throttle_result *limit);
 /* ACCOUNT_DONE is no error and not for here. */
 void reply_account_error(struct request *request, enum account_result result,
-                         const struct field_errors *errors, const struct limit_result *limit);
+                         const struct field_errors *errors, const struct throttle_result *limit);
 
 /* The contract's user object; the caller owns it. */
 json *reply_user(const struct user *user);

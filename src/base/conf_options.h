@@ -109,7 +109,12 @@ OPT_CHOICE(register, mode, "open", "open|closed",
 OPT_BOOL(limit, enabled, "yes",
          "Whether abuse limits are applied.")
 OPT_RATE(limit, login_address, "30/1m", "Logins from one address (IPv6: one /64).")
-OPT_RATE(limit, login_account, "10/15m", "Failed logins for one account.")
+OPT_RATE(limit, login_account, "10/15m",
+         "Failed logins for one account, from all addresses together that never signed in to it; "
+         "each address that did has as many for itself.")
+OPT_RATE(limit, login_failures, "100/4d",
+         "The same in the long run: after so many failures in a row the account is slowed down "
+         "further (here to one try an hour).")
 OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
 OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
 OPT_RATE(limit, client_address, "30/1m",

@@ -125,22 +125,23 @@ enum account_result account_change_profile(const struct realm *realm, struct are
 /* The user's own password, asked for again; guesses count as they do at login. */
 static enum account_result confirm(const struct realm *realm, struct arena *arena, int64_t id,
                                    const char *password, size_t len, const char *address,
-                                   struct user *user, struct limit_result *limit) {
+                                   struct user *user, struct throttle_result *limit) {
     enum account_result result = read_back(realm, arena, id, user);
     if (result != ACCOUNT_DONE)
         return result;
     const char *name = canon_email(arena, user->email);
     struct throttle throttle = throttle_login_ask(realm, arena, address, name);
     cache_flush(realm->cache);
-    enum answer allowed = throttle_answer(&throttle, limit);
+    enum answer allowed = throttle_answer(realm, &throttle, limit);
     if (allowed != ANSWER_YES)
         return allowed == ANSWER_NO ? ACCOUNT_LIMITED : ACCOUNT_UNKNOWN;
     if (!password_verify(realm->conf, password, len, user->password_hash)) {
         log_info("password not confirmed", F_STR("event", "confirm_refused"),
                  F_STR("user", user->id_text));
-        return ACCOUNT_WRONG_PASSWORD;
+        return throttle_is_besieged(limit) ? ACCOUNT_LIMITED : ACCOUNT_WRONG_PASSWORD;
     }
-    throttle_forgive(realm, arena, name);
+    const char *other = user->username != NULL ? canon_username(arena, user->username) : NULL;
+    throttle_forgive(realm, arena, address, name, other, limit);
     return ACCOUNT_DONE;
 }
 
@@ -161,7 +162,7 @@ static enum account_result end_others(const struct realm *realm, struct arena *a
 enum account_result account_change_password(const struct realm *realm, struct arena *arena,
                                             int64_t id, const struct password_change *change,
                                             struct field_errors *errors,
-                                            struct limit_result *limit) {
+                                            struct throttle_result *limit) {
     struct user user;
     char hash[PASSWORD_HASH_SIZE];
     enum account_result result = confirm(realm, arena, id, change->old_password, change->old_len,
@@ -185,7 +186,7 @@ enum account_result account_change_password(const struct realm *realm, struct ar
 
 enum account_result account_delete_own(const struct realm *realm, struct arena *arena, int64_t id,
                                        const char *password, size_t len, const char *address,
-                                       struct limit_result *limit) {
+                                       struct throttle_result *limit) {
     struct user user;
     enum account_result result = confirm(realm, arena, id, password, len, address, &user, limit);
     return result == ACCOUNT_DONE ? account_delete(realm, arena, id) : result;

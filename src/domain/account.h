@@ -9,7 +9,7 @@
 #define DOMAIN_ACCOUNT_H
 
 #include "domain/session.h"
-#include "store/limits.h"
+#include "domain/throttle.h"
 
 /* What is wrong with a request, field by field; sentences are for people and static. */
 struct field_error {
@@ -69,11 +69,11 @@ struct password_change {
 enum account_result account_change_password(const struct realm *realm, struct arena *arena,
                                             int64_t id, const struct password_change *change,
                                             struct field_errors *errors,
-                                            struct limit_result *limit);
+                                            struct throttle_result *limit);
 /* The user deletes themself. */
 enum account_result account_delete_own(const struct realm *realm, struct arena *arena, int64_t id,
                                        const char *password, size_t len, const char *address,
-                                       struct limit_result *limit);
+                                       struct throttle_result *limit);
 
 /* For administrators ------------------------------------------------------------------------- */
 

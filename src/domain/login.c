@@ -28,10 +28,10 @@ static enum answer find_user(const struct realm *realm, struct arena *arena,
 
 static enum login_result check_limits(const struct realm *realm, struct arena *arena,
                                       const struct login_request *request, const char *name,
-                                      struct limit_result *limit) {
+                                      struct throttle_result *limit) {
     struct throttle throttle = throttle_login_ask(realm, arena, request->client.ip, name);
     cache_flush(realm->cache);
-    switch (throttle_answer(&throttle, limit)) {
+    switch (throttle_answer(realm, &throttle, limit)) {
     case ANSWER_YES:
         return LOGIN_DONE;
     case ANSWER_NO:
@@ -39,6 +39,14 @@ static enum login_result check_limits(const struct realm *realm, struct arena *a
     default:
         return LOGIN_UNKNOWN;
     }
+}
+
+/* The account's other name, under which the owner may come back to this address. */
+static const char *other_name(struct arena *arena, const struct login_request *request,
+                              const struct user *user) {
+    if (request->email == NULL)
+        return canon_email(arena, user->email);
+    return user->username != NULL ? canon_username(arena, user->username) : NULL;
 }
 
 static enum login_result refuse(const char *reason, const struct user *user) {
@@ -106,7 +114,7 @@ static enum login_result try_once(const struct realm *realm, struct arena *arena
 
 enum login_result login_with_password(const struct realm *realm, struct arena *arena,
                                       const struct login_request *request, struct user *user,
-                                      struct grant *grant, struct limit_result *limit) {
+                                      struct grant *grant, struct throttle_result *limit) {
     const char *name = canonical_name(arena, request);
     enum login_result result = check_limits(realm, arena, request, name, limit);
     bool changed = true;
@@ -114,9 +122,12 @@ enum login_result login_with_password(const struct realm *realm, struct arena *a
         return result;
     for (int tries = 0; changed && tries < TRIES; tries++)
         result = try_once(realm, arena, request, name, user, grant, &changed);
+    if (result == LOGIN_REFUSED && throttle_is_besieged(limit))
+        return LOGIN_LIMITED;
     if (result != LOGIN_DONE)
         return result;
-    throttle_forgive(realm, arena, name);
+    throttle_forgive(realm, arena, request->client.ip, name, other_name(arena, request, user),
+                     limit);
     cache_flush(realm->cache);
     /* As the database has just written it. */
     char now[CLOCK_RFC3339_SIZE];

@@ -5,7 +5,7 @@
 #define DOMAIN_LOGIN_H
 
 #include "domain/session.h"
-#include "store/limits.h"
+#include "domain/throttle.h"
 
 struct login_request {
     const char *email;    /* one of the two; the other is NULL */
@@ -22,9 +22,10 @@ enum login_result {
     LOGIN_UNKNOWN /* a store could not be asked */
 };
 
-/* LOGIN_DONE: *user and *grant are filled; LOGIN_LIMITED: *limit says for how long. */
+/* LOGIN_DONE: *user and *grant are filled; LOGIN_LIMITED: *limit says for how long.  *limit is filled
+ * in any case, with no limits where none was asked. */
 enum login_result login_with_password(const struct realm *realm, struct arena *arena,
                                       const struct login_request *request, struct user *user,
-                                      struct grant *grant, struct limit_result *limit);
+                                      struct grant *grant, struct throttle_result *limit);
 
 #endif

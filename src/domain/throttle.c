@@ -6,6 +6,10 @@
 #include "base/encode.h"
 #include "base/secret.h"
 
+/* How long, and how many, addresses are remembered that somebody signed in to an account from. */
+#define KNOWN_FOR_MS (90 * INT64_C(86400000))
+#define KNOWN_MOST   32
+
 const char *throttle_subject(struct arena *arena, const char *address) {
     struct in6_addr v6;
     char text[INET6_ADDRSTRLEN];
@@ -18,81 +22,115 @@ const char *throttle_subject(struct arena *arena, const char *address) {
 }
 
 /* Redis is not to hold names that somebody tried (a password typed into the wrong field). */
-static const char *account_subject(struct arena *arena, const char *account) {
+static const char *digest_of(struct arena *arena, const char *text) {
     uint8_t digest[SHA256_SIZE];
     char *hex = arena_alloc(arena, HEX_SIZE(SHA256_SIZE));
-    secret_sha256(account, strlen(account), digest);
+    secret_sha256(text, strlen(text), digest);
     hex_encode(digest, sizeof digest, hex);
     return hex;
 }
 
-static struct ask *by_address(const struct realm *realm, struct arena *arena, const char *name,
-                              const char *address, struct conf_rate rate) {
-    if (!realm->conf->limit_enabled)
-        return NULL;
-    return limits_ask(realm->cache, arena, name, throttle_subject(arena, address), rate, 1);
+/* A place holds the account, too: nobody can list who signed in from one address. */
+static struct login_subject login_subject(struct arena *arena, const char *address,
+                                          const char *account) {
+    struct login_subject subject = {.address = throttle_subject(arena, address)};
+    if (account != NULL) {
+        subject.account = digest_of(arena, account);
+        subject.place = digest_of(arena, arena_printf(arena, "%s %s", subject.address, account));
+    }
+    return subject;
 }
 
+static struct login_rates login_rates(const struct realm *realm) {
+    return (struct login_rates){.address = realm->conf->limit_login_address,
+                                .account = realm->conf->limit_login_account,
+                                .failures = realm->conf->limit_login_failures};
+}
+
+/* Counted before the password is looked at, or guesses sent at once would all pass; a right one is
+ * forgiven afterwards. */
 struct throttle throttle_login_ask(const struct realm *realm, struct arena *arena,
                                    const char *address, const char *account) {
-    struct throttle throttle = {0};
-    throttle.by_address =
-        by_address(realm, arena, "login_address", address, realm->conf->limit_login_address);
-    /* Counted before the password is looked at, or guesses sent at once would all pass; a right
-     * one is forgiven afterwards. */
-    if (realm->conf->limit_enabled && account != NULL)
-        throttle.by_account = limits_ask(realm->cache, arena, "login_account",
-                                         account_subject(arena, account),
-                                         realm->conf->limit_login_account, 1);
+    struct throttle throttle = {.login = true};
+    struct login_subject subject = login_subject(arena, address, account);
+    struct login_rates rates = login_rates(realm);
+    if (realm->conf->limit_enabled)
+        throttle.ask = limits_login_ask(realm->cache, arena, &subject, &rates, KNOWN_FOR_MS);
+    return throttle;
+}
+
+static struct throttle one(const struct realm *realm, struct arena *arena, const char *name,
+                           const char *subject, struct conf_rate rate, int cost) {
+    struct throttle throttle = {.of = {.name = name, .rate = rate}};
+    if (realm->conf->limit_enabled)
+        throttle.ask = limits_ask(realm->cache, arena, name, subject, rate, cost);
     return throttle;
 }
 
 struct throttle throttle_register_ask(const struct realm *realm, struct arena *arena,
                                       const char *address) {
-    return (struct throttle){.by_address = by_address(realm, arena, "register_address", address,
-                                                      realm->conf->limit_register_address)};
+    return one(realm, arena, "register_address", throttle_subject(arena, address),
+               realm->conf->limit_register_address, 1);
 }
 
 struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *arena,
                                      const char *address) {
-    return (struct throttle){.by_address = by_address(realm, arena, "refresh_address", address,
-                                                      realm->conf->limit_refresh_address)};
+    return one(realm, arena, "refresh_address", throttle_subject(arena, address),
+               realm->conf->limit_refresh_address, 1);
 }
 
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
                                     const char *address, const char *id, int cost) {
-    struct throttle throttle = {0};
-    if (realm->conf->limit_enabled)
-        throttle.by_address = limits_ask(
-            realm->cache, arena, "client_address",
-            arena_printf(arena, "%s:%s", throttle_subject(arena, address),
-                         account_subject(arena, id)),
-            realm->conf->limit_client_address, cost);
-    return throttle;
+    const char *subject = arena_printf(arena, "%s:%s", throttle_subject(arena, address),
+                                       digest_of(arena, id));
+    return one(realm, arena, "client_address", subject, realm->conf->limit_client_address, cost);
 }
 
-enum answer throttle_answer(const struct throttle *throttle, struct limit_result *result) {
-    const struct ask *asks[] = {throttle->by_address, throttle->by_account};
-    enum answer verdict = ANSWER_YES;
+/* Until all that refuse would allow one more. */
+static void set_retry(struct throttle_result *result) {
+    result->retry_after_ms = 0;
+    for (size_t i = 0; i < result->all.count; i++)
+        if (result->all.limits[i].retry_after_ms > result->retry_after_ms)
+            result->retry_after_ms = result->all.limits[i].retry_after_ms;
+}
+
+enum answer throttle_answer(const struct realm *realm, const struct throttle *throttle,
+                            struct throttle_result *result) {
+    struct login_rates rates = login_rates(realm);
+    enum answer answer;
     memset(result, 0, sizeof *result);
-    for (size_t i = 0; i < 2; i++) {
-        struct limit_result one;
-        if (asks[i] == NULL)
-            continue;
-        enum answer answer = limits_answer(asks[i], &one);
-        if (answer == ANSWER_UNKNOWN)
-            return ANSWER_UNKNOWN;
-        if (answer == ANSWER_NO && one.retry_after_ms >= result->retry_after_ms) {
-            verdict = ANSWER_NO;
-            *result = one;
-        }
+    if (throttle->ask == NULL)
+        return ANSWER_YES;
+    if (throttle->login) {
+        answer = limits_login_answer(throttle->ask, &rates, &result->all);
+    } else {
+        result->all.count = 1;
+        result->all.limits[0] = throttle->of;
+        answer = limits_answer(throttle->ask, &result->all.limits[0]);
     }
-    return verdict;
+    set_retry(result);
+    return answer;
 }
 
-void throttle_forgive(const struct realm *realm, struct arena *arena, const char *account) {
+bool throttle_is_besieged(struct throttle_result *result) {
+    if (!result->all.besieged)
+        return false;
+    memcpy(&result->all.limits[1], result->all.strangers, sizeof result->all.strangers);
+    set_retry(result);
+    return true;
+}
+
+void throttle_forgive(const struct realm *realm, struct arena *arena, const char *address,
+                      const char *account, const char *other,
+                      const struct throttle_result *result) {
+    const char *names[] = {account, other};
     if (!realm->conf->limit_enabled)
         return;
-    struct ask *ask = cache_ask(realm->cache, arena, "DEL");
-    ask_key(realm->cache, arena, ask, "ratelimit:login_account:", account_subject(arena, account));
+    for (size_t i = 0; i < 2; i++) {
+        if (names[i] == NULL)
+            continue;
+        struct login_subject subject = login_subject(arena, address, names[i]);
+        limits_login_good(realm->cache, arena, &subject, i == 0, result->all.known, KNOWN_FOR_MS,
+                          KNOWN_MOST);
+    }
 }

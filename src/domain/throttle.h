@@ -1,6 +1,10 @@
 /*
  * throttle: how often whom may try what.  Counted for all hosts together in Redis; an IPv6 client
  * is its /64, since it can have as many addresses in there as it likes.
+ *
+ * An account is named by what was typed, whether there is such an account or not, so that a limit
+ * tells nobody who exists.  Guessing slows it down for strangers; addresses that signed in to it
+ * before are counted apart, each for itself, so that no stranger can lock its owner out.
  */
 #ifndef DOMAIN_THROTTLE_H
 #define DOMAIN_THROTTLE_H
@@ -8,9 +12,16 @@
 #include "domain/realm.h"
 #include "store/limits.h"
 
-/* A limit that was asked about; all ask NULL when limits are off. */
+/* A limit that was asked about; ask is NULL when limits are off. */
 struct throttle {
-    struct ask *by_address, *by_account;
+    struct ask *ask;
+    bool login;             /* several limits at once; else one: */
+    struct limit_result of; /* its name and rate */
+};
+
+struct throttle_result {
+    struct login_limits all; /* those of one try; one of them where it is no login */
+    int64_t retry_after_ms;  /* where it may not be */
 };
 
 /* address: the client's; account: canonical email or username, NULL where none is at stake. */
@@ -24,11 +35,21 @@ struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *ar
  * address.  cost 0 only looks whether a further failure would be allowed. */
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
                                     const char *address, const char *id, int cost);
-/* After cache_flush.  NO: not now; *result says for how long. */
-enum answer throttle_answer(const struct throttle *throttle, struct limit_result *result);
+/* After cache_flush.  NO: not now; *result says for how long.  It is filled in either case. */
+enum answer throttle_answer(const struct realm *realm, const struct throttle *throttle,
+                            struct throttle_result *result);
 
-/* The right password was given: the account's count begins anew.  Asked at the next flush. */
-void throttle_forgive(const struct realm *realm, struct arena *arena, const char *account);
+/*
+ * The password was wrong.  True: a stranger would have been refused without a look at it, and *result
+ * says now what a stranger is told; whoever shares an address with the owner shall not learn more.
+ */
+bool throttle_is_besieged(struct throttle_result *result);
+
+/* The right password was given: this way's count begins anew, and the address is known from now on.
+ * other: another name of the same account, or NULL.  Asked at the next flush. */
+void throttle_forgive(const struct realm *realm, struct arena *arena, const char *address,
+                      const char *account, const char *other,
+                      const struct throttle_result *result);
 
 /* The subject that an address is counted as: itself, or its /64 ("2001:db8:1:2::/64"). */
 const char *throttle_subject(struct arena *arena, const char *address);

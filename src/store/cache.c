@@ -22,6 +22,7 @@ static const char *const script_names[SCRIPT_COUNT] = {
     [SCRIPT_SESSION_REFRESH] = "session_refresh", [SCRIPT_SESSION_END] = "session_end",
     [SCRIPT_SESSIONS_END] = "sessions_end",       [SCRIPT_SESSIONS_LIST] = "sessions_list",
     [SCRIPT_SESSIONS_RENAME] = "sessions_rename", [SCRIPT_LIMIT] = "limit",
+    [SCRIPT_LOGIN_LIMIT] = "login_limit",         [SCRIPT_LOGIN_GOOD] = "login_good",
 };
 
 struct cache {

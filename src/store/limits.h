@@ -1,6 +1,9 @@
 /*
  * limits: how often something may happen, counted in Redis for all hosts together (the generic cell
  * rate algorithm, in one script).
+ *
+ *   ratelimit:<limit>:<subject>  the time in microseconds at which the limit is unused again
+ *   login_known:<account>        sorted set of places by when somebody last signed in from there
  */
 #ifndef STORE_LIMITS_H
 #define STORE_LIMITS_H
@@ -8,6 +11,9 @@
 #include "store/cache.h"
 
 struct limit_result {
+    const char *name; /* of the limit, as its option in [limit] */
+    struct conf_rate rate;
+    bool allowed;
     int64_t remaining;      /* how many more are allowed right now */
     int64_t retry_after_ms; /* until one more is, when none is */
     int64_t reset_ms;       /* until all are again */
@@ -17,7 +23,35 @@ struct limit_result {
  * cost: how many to take; 0 only looks whether one would be allowed. */
 struct ask *limits_ask(struct cache *cache, struct arena *arena, const char *name,
                        const char *subject, struct conf_rate rate, int64_t cost);
-/* NO: not allowed now. */
+/* NO: not allowed now.  name and rate of the result are the caller's to fill. */
 enum answer limits_answer(const struct ask *ask, struct limit_result *result);
+
+/* Whom a login is counted for; a place is an account seen from an address, as one digest. */
+struct login_subject {
+    const char *address;
+    const char *account, *place; /* NULL: no account is at stake */
+};
+struct login_rates {
+    struct conf_rate address, account, failures;
+};
+struct login_limits {
+    bool known;    /* somebody signed in to the account from this place before */
+    bool besieged; /* known, and a stranger would be refused */
+    size_t count;  /* of limits: 3, or 1 where no account is at stake */
+    struct limit_result limits[3];    /* address, account, failures */
+    struct limit_result strangers[2]; /* account and failures for a place that is not known */
+};
+/* life_ms: for how long a place is known. */
+struct ask *limits_login_ask(struct cache *cache, struct arena *arena,
+                             const struct login_subject *subject, const struct login_rates *rates,
+                             int64_t life_ms);
+enum answer limits_login_answer(const struct ask *ask, const struct login_rates *rates,
+                                struct login_limits *limits);
+
+/* The place is known from now on, with at most most others.  counted: what its way in has used up is
+ * forgiven; known: which way that was. */
+void limits_login_good(struct cache *cache, struct arena *arena,
+                       const struct login_subject *subject, bool counted, bool known,
+                       int64_t life_ms, int64_t most);
 
 #endif

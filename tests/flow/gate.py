@@ -5,6 +5,7 @@ line tool, and looks at Redis by the documented key layout.
 """
 import base64
 import configparser
+import copy
 import hashlib
 import hmac
 import json
@@ -67,6 +68,17 @@ HEX64 = re.compile(r"^[0-9a-f]{64}$")
 SAME_SITE = {"Sec-Fetch-Site": "same-origin"}
 
 
+class FromAddress(requests.adapters.HTTPAdapter):
+    """Connects with this address as its own."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **options):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **options)
+
+
 class Site:
     """One running instance, as ./dev env describes it."""
 
@@ -77,6 +89,13 @@ class Site:
         self.url = env["GATEHOUSE_URL"].rstrip("/")
         self.redis = redis.Redis(unix_socket_path=env["REDIS_SOCKET"], decode_responses=True)
         self.local = threading.local()
+        self.source = None
+
+    def seen_from(self, address):
+        """The same site for a client with another address of the loopback."""
+        other = copy.copy(self)
+        other.source, other.local = address, threading.local()
+        return other
 
     def _session(self):
         """One kept-alive connection for each thread, and no cookie jar: tests send cookies."""
@@ -84,6 +103,8 @@ class Site:
             session = requests.Session()
             session.trust_env = False
             session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            if self.source is not None:
+                session.mount("http://", FromAddress(self.source))
             self.local.session = session
         return self.local.session
 

@@ -3,13 +3,15 @@
 Every test begins with nothing counted.  Users are added by the command line, which no limit counts.
 """
 import hashlib
+import re
 
 import pytest
 
-from gate import (PASSWORD, PRIVATE, alive, at_once, fresh_email, fresh_name, granted, refused,
-                  run_instance, shows_user)
+from gate import (PASSWORD, PRIVATE, Login, alive, at_once, basic, fresh_email, fresh_name, granted,
+                  refused, run_instance, shows_user)
+from test_introspect import Client
 
-ACCOUNT, ADDRESS, REGISTER, REFRESH = 3, 20, 4, 5
+ACCOUNT, FAILURES, ADDRESS, REGISTER, REFRESH, CLIENT = 3, 9, 20, 4, 5, 4
 MINUTE, HOUR = 60, 3600
 WRONG = "not the password"
 
@@ -18,6 +20,8 @@ WRONG = "not the password"
 def limited_instance():
     yield from run_instance(limit__enabled="yes", limit__login_account=f"{ACCOUNT}/1m",
                             limit__login_address=f"{ADDRESS}/1m",
+                            limit__login_failures=f"{FAILURES}/1h",
+                            limit__client_address=f"{CLIENT}/1m",
                             limit__register_address=f"{REGISTER}/1h",
                             limit__refresh_address=f"{REFRESH}/1m", password__cost="4")
 
@@ -31,8 +35,13 @@ def counts(site):
     return list(site.redis.scan_iter(site.key("ratelimit", "*"), count=1000))
 
 
+def places(site):
+    return list(site.redis.scan_iter(site.key("login_known", "*"), count=1000))
+
+
 def forget(site):
-    for name in counts(site):
+    """Nothing was tried yet, and nobody has signed in from anywhere."""
+    for name in counts(site) + places(site):
         site.redis.delete(name)
 
 
@@ -89,7 +98,21 @@ def test_guesses_sent_at_once(limited, person):
 
 
 def without_id(answer):
-    return answer.content.replace(answer.headers["X-Request-Id"].encode(), b"")
+    """What a client may learn: the body, and the headers but for ids and times."""
+    headers = {name: value for name, value in answer.headers.items()
+               if name not in ("X-Request-Id", "RateLimit", "Date", "Retry-After")}
+    left = [(name, left) for name, left, _ in limits_of(answer) if name != "login_address"]
+    return answer.content.replace(answer.headers["X-Request-Id"].encode(), b""), headers, left
+
+
+def limits_of(answer):
+    """[(name, how many are left, until all are)] of RateLimit; it has the names of its policy."""
+    policy = re.findall(r'"(\w+)";q=(\d+);w=(\d+)(?:, |$)', answer.headers["RateLimit-Policy"])
+    state = re.findall(r'"(\w+)";r=(\d+);t=(\d+)(?:, |$)', answer.headers["RateLimit"])
+    assert [item[0] for item in policy] == [item[0] for item in state] != []
+    for (_, count, period), (_, left, seconds) in zip(policy, state):
+        assert int(left) <= int(count) and int(seconds) <= int(period)
+    return [(name, int(left), int(seconds)) for name, left, seconds in state]
 
 
 def test_an_unknown_account_is_limited_alike(limited, person):
@@ -104,6 +127,209 @@ def test_an_unknown_account_is_limited_alike(limited, person):
     too_many(unknown)
     assert without_id(known) == without_id(unknown)
     assert list(known.headers) == list(unknown.headers)
+
+
+def elsewhere(site, number=2):
+    return site.seen_from(f"127.0.0.{number}")
+
+
+def flood(site, email, addresses=range(2, 12), count=ACCOUNT):
+    """Guesses from many addresses, until none of them is looked at; how many were."""
+    answers = [login(elsewhere(site, number), email, WRONG)
+               for number in addresses for _ in range(count)]
+    too_many(answers[-1], HOUR)
+    return sum(answer.status_code == 401 for answer in answers)
+
+
+# The owner of an account that strangers guess at.
+
+
+def test_the_owner_gets_in_while_strangers_guess(limited, person):
+    granted(person.try_login())
+    assert flood(limited, person.email) == ACCOUNT
+    for _ in range(ACCOUNT * 2):
+        granted(person.try_login())
+    # From elsewhere even the right password is not looked at.
+    too_many(login(elsewhere(limited), person.email))
+    too_many(login(elsewhere(limited, 200), person.email))
+
+
+def test_the_owner_mistypes_while_strangers_guess(limited, person):
+    """Whoever shares the owner's address is not told more than a stranger."""
+    granted(person.try_login())
+    nobody = fresh_email()
+    flood(limited, person.email)
+    flood(limited, nobody, range(12, 22))
+    known, unknown = person.try_login(WRONG), login(limited, nobody, WRONG)
+    too_many(known)
+    assert without_id(known) == without_id(unknown)
+    granted(person.try_login())
+
+
+def test_a_known_address_may_not_guess_for_ever(limited, person):
+    granted(person.try_login())
+    guess(limited, person.email)
+    too_many(person.try_login(WRONG))
+    too_many(person.try_login())
+    # It has used up nothing but its own.
+    guess(elsewhere(limited), person.email)
+    too_many(login(elsewhere(limited), person.email, WRONG))
+
+
+def test_a_known_address_is_limited_like_any_other(limited, person):
+    """Or the limit would tell an address's other users who signs in from there."""
+    granted(person.try_login())
+    nobody = fresh_email()
+    for _ in range(ACCOUNT):
+        known, unknown = person.try_login(WRONG), login(limited, nobody, WRONG)
+        assert known.status_code == unknown.status_code == 401
+        assert without_id(known) == without_id(unknown)
+    known, unknown = person.try_login(WRONG), login(limited, nobody, WRONG)
+    too_many(known)
+    assert without_id(known) == without_id(unknown)
+
+
+def test_an_address_is_known_by_both_names(limited):
+    name, email = fresh_name(), fresh_email()
+    limited.ctl_ok("user", "add", email, "--username", name, stdin=PASSWORD + "\n")
+    granted(login(limited, email.upper()))
+    for number in range(2, 8):
+        elsewhere(limited, number).post("/login", {"username": name, "password": WRONG})
+    body = {"username": name.upper(), "password": PASSWORD}
+    too_many(elsewhere(limited).post("/login", body))
+    granted(limited.post("/login", body))
+
+
+def test_a_wrong_password_makes_no_address_known(limited, person):
+    guess(limited, person.email, ACCOUNT - 1)
+    limited.disable(person.email)
+    refused(person.try_login(), "invalid_credentials")
+    assert not places(limited)
+    too_many(person.try_login())
+
+
+def known_key(site, account):
+    return site.key("login_known", digest(account))
+
+
+def test_an_address_is_forgotten(limited, person):
+    granted(person.try_login())
+    name = known_key(limited, person.email)
+    (place, when), = limited.redis.zrange(name, 0, -1, withscores=True)
+    assert 89 * 86400 < limited.redis.ttl(name) <= 90 * 86400
+    flood(limited, person.email)
+    granted(person.try_login())
+    limited.redis.zadd(name, {place: when - 90 * 86400 * 1000 - 60000})
+    too_many(person.try_login())
+
+
+def test_not_every_address_is_remembered(limited, person):
+    name = known_key(limited, person.email)
+    granted(login(elsewhere(limited), person.email))
+    limited.redis.zadd(name, {str(number): number + 2 * 10 ** 12 for number in range(40)})
+    granted(person.try_login())
+    assert limited.redis.zcard(name) == 32
+    assert "0" not in limited.redis.zrange(name, 0, -1)
+
+
+def test_no_limits_no_memory(site, user):
+    user.login()
+    assert not places(site) and not counts(site)
+
+
+def test_many_addresses_at_one_account(limited, person):
+    """What counts is the account, not who guesses; an account that is not there counts alike."""
+    granted(person.try_login())
+    everywhere = range(2, 102)
+    assert flood(limited, person.email, everywhere, 3) == ACCOUNT
+    assert flood(limited, fresh_email(), everywhere, 3) == ACCOUNT
+    granted(person.try_login())
+
+
+def test_an_account_is_slowed_down_further(limited, person):
+    for _ in range(FAILURES // ACCOUNT):
+        guess(elsewhere(limited), person.email)
+        limited.redis.delete(account_key(limited, person.email))
+    answer = login(elsewhere(limited), person.email)
+    assert too_many(answer, HOUR // FAILURES + 1) > MINUTE
+    assert [left for name, left, _ in limits_of(answer) if name == "login_failures"] == [0]
+    # Never for good: once time has passed there is a next try.
+    limited.redis.delete(limited.key("ratelimit", "login_failures", digest(person.email)))
+    granted(login(elsewhere(limited), person.email))
+
+
+def test_the_right_password_forgives_in_the_long_run_too(limited, person):
+    guess(elsewhere(limited), person.email, ACCOUNT - 1)
+    granted(login(elsewhere(limited), person.email))
+    assert not limited.redis.exists(limited.key("ratelimit", "login_failures",
+                                                digest(person.email)))
+
+
+def test_what_an_address_may_not_try_costs_no_account(limited, person):
+    """Or one address could close as many accounts as it likes."""
+    limited.redis.set(limited.key("ratelimit", "login_address", "127.0.0.1"),
+                      full(limited), px=MINUTE * 1000)
+    for _ in range(ACCOUNT * 2):
+        too_many(person.try_login(WRONG))
+    assert not limited.redis.exists(account_key(limited, person.email))
+    granted(login(elsewhere(limited), person.email))
+
+
+# Clients that introspect.
+
+
+def test_guesses_at_a_secret(limited):
+    good, other = Client(limited), Client(limited)
+
+    def ask(client, site=limited, **options):
+        client.site = site
+        return client.post("/introspect", {"token": "x"}, **options)
+    wrong = basic(good.id, "not the secret, but as long as one")
+    for left in range(CLIENT):
+        answer = ask(good, authorization=wrong)
+        refused(answer, "invalid_client")
+        assert limits_of(answer)[0][:2] == ("client_address", CLIENT - 1 - left)
+    too_many(ask(good, authorization=wrong))
+    too_many(ask(good))
+    # Services at one address do not lock each other out, and nobody does from elsewhere.
+    answer = ask(other)
+    granted(answer)
+    assert "RateLimit" not in answer.headers
+    granted(ask(good, elsewhere(limited)))
+
+
+def test_right_secrets_are_not_counted(limited):
+    client = Client(limited)
+    for _ in range(CLIENT * 3):
+        granted(client.introspect("x"))
+        granted(client.revoke("x"))
+    assert not counts(limited)
+
+
+# What answers say of limits.
+
+
+def test_answers_announce_limits(limited, person):
+    names = ["login_address", "login_account", "login_failures"]
+    answer = person.try_login(WRONG)
+    assert [item[:2] for item in limits_of(answer)] == \
+        list(zip(names, (ADDRESS - 1, ACCOUNT - 1, FAILURES - 1)))
+    assert answer.headers["RateLimit-Policy"] == (
+        f'"login_address";q={ADDRESS};w=60, "login_account";q={ACCOUNT};w=60, '
+        f'"login_failures";q={FAILURES};w=3600')
+    answer = person.try_login()
+    client = Login(person, answer)
+    assert [item[0] for item in limits_of(answer)] == names
+    for answer in (change_password(client, WRONG), change_password(client, PASSWORD),
+                   limited.delete("/profile", {"password": WRONG}, token=client.access)):
+        assert [item[0] for item in limits_of(answer)] == names
+    for answer in (client.refresh(), client.refresh("garbage")):
+        assert limits_of(answer)[0][0] == "refresh_address"
+    for answer in (register(limited, fresh_email()), register(limited, person.email)):
+        assert limits_of(answer)[0][0] == "register_address"
+    for answer in (limited.get("/verify", token=client.access), limited.post("/login", {}),
+                   limited.get("/profile")):
+        assert "RateLimit" not in answer.headers and "RateLimit-Policy" not in answer.headers
 
 
 def test_another_account_is_not_affected(limited, person):
@@ -310,8 +536,12 @@ def address(header, number):
 # What is kept.
 
 
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def account_key(site, account):
-    return site.key("ratelimit", "login_account", hashlib.sha256(account.encode()).hexdigest())
+    return site.key("ratelimit", "login_account", digest(account))
 
 
 def test_what_redis_keeps(limited, person):
@@ -323,8 +553,13 @@ def test_what_redis_keeps(limited, person):
     granted(register(limited, email), 201)
     addresses = {limited.key("ratelimit", limit, "127.0.0.1")
                  for limit in ("login_address", "register_address", "refresh_address")}
-    accounts = {account_key(limited, person.email), account_key(limited, name)}
+    place = digest("127.0.0.1 " + person.email)
+    accounts = {limited.key("ratelimit", limit, subject)
+                for limit in ("login_account", "login_failures")
+                for subject in (digest(person.email) + ":" + place, digest(name))}
     assert set(counts(limited)) == addresses | accounts
+    assert places(limited) == [known_key(limited, person.email)]
+    assert limited.redis.zrange(places(limited)[0], 0, -1) == [place]
     for key in addresses | accounts:
         assert 0 < limited.redis.pttl(key) <= HOUR * 1000, key
         value = limited.redis.get(key)

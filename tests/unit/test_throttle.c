@@ -55,14 +55,16 @@ static void switched_off(void **state) {
         throttle_login_ask(&realm, arena, "192.0.2.1", "a@b.example"),
         throttle_register_ask(&realm, arena, "192.0.2.1"),
         throttle_refresh_ask(&realm, arena, "192.0.2.1"),
+        throttle_client_ask(&realm, arena, "192.0.2.1", "shop", 1),
     };
-    throttle_forgive(&realm, arena, "a@b.example");
-    for (size_t i = 0; i < 3; i++) {
-        struct limit_result result;
-        assert_null(all[i].by_address);
-        assert_null(all[i].by_account);
-        assert_int_equal(throttle_answer(&all[i], &result), ANSWER_YES);
+    struct throttle_result result = {0};
+    throttle_forgive(&realm, arena, "192.0.2.1", "a@b.example", "ab", &result);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        assert_null(all[i].ask);
+        assert_int_equal(throttle_answer(&realm, &all[i], &result), ANSWER_YES);
         assert_int_equal(result.retry_after_ms, 0);
+        assert_int_equal(result.all.count, 0);
+        assert_false(throttle_is_besieged(&result));
     }
     cache_free(&realm.cache);
     conf_free(conf);
@@ -81,20 +83,47 @@ static void switched_on(void **state) {
     (void)state;
     struct conf *conf = conf_with("yes");
     struct gate gate = {0};
-    struct limit_result result;
+    struct throttle_result result;
     struct realm realm = {.conf = conf, .cache = cache_new(conf, NULL, &gate)};
     struct throttle throttle = throttle_login_ask(&realm, arena, "2001:db8::7", "a@b.example");
-    assert_non_null(throttle.by_address);
-    assert_non_null(throttle.by_account);
-    assert_true(mentions(throttle.by_address, "2001:db8::/64"));
-    assert_false(mentions(throttle.by_account, "a@b.example"));
-    assert_true(mentions(throttle.by_account, "ratelimit:login_account:"));
-    assert_int_equal(throttle_answer(&throttle, &result), ANSWER_UNKNOWN);
+    assert_non_null(throttle.ask);
+    assert_true(mentions(throttle.ask, "ratelimit:login_address:2001:db8::/64"));
+    assert_false(mentions(throttle.ask, "a@b.example"));
+    assert_true(mentions(throttle.ask, "ratelimit:login_account:"));
+    assert_true(mentions(throttle.ask, "ratelimit:login_failures:"));
+    assert_true(mentions(throttle.ask, "login_known:"));
+    assert_int_equal(throttle_answer(&realm, &throttle, &result), ANSWER_UNKNOWN);
     throttle = throttle_login_ask(&realm, arena, "192.0.2.1", NULL);
-    assert_null(throttle.by_account);
+    assert_false(mentions(throttle.ask, "login_known:"));
+    assert_false(mentions(throttle.ask, "login_account"));
+    throttle = throttle_client_ask(&realm, arena, "192.0.2.1", "shop", 0);
+    assert_true(mentions(throttle.ask, "ratelimit:client_address:192.0.2.1:"));
+    assert_false(mentions(throttle.ask, "shop"));
+    assert_int_equal(throttle_answer(&realm, &throttle, &result), ANSWER_UNKNOWN);
     cache_forget(realm.cache);
     cache_free(&realm.cache);
     conf_free(conf);
+}
+
+/* What a wrong password is told at a known place, while strangers are refused. */
+static void besieged(void **state) {
+    (void)state;
+    struct throttle_result result = {
+        .all = {.known = true,
+                .besieged = true,
+                .count = 3,
+                .limits = {{.name = "login_address", .remaining = 7},
+                           {.name = "login_account", .remaining = 9},
+                           {.name = "login_failures", .remaining = 99}},
+                .strangers = {{.name = "login_account", .retry_after_ms = 5000},
+                              {.name = "login_failures", .remaining = 20}}}};
+    assert_true(throttle_is_besieged(&result));
+    assert_int_equal(result.retry_after_ms, 5000);
+    assert_int_equal(result.all.limits[0].remaining, 7);
+    assert_int_equal(result.all.limits[1].remaining, 0);
+    assert_int_equal(result.all.limits[2].remaining, 20);
+    result.all.besieged = false;
+    assert_false(throttle_is_besieged(&result));
 }
 
 static int make_arena(void **state) {
@@ -114,6 +143,7 @@ int main(void) {
         cmocka_unit_test(subjects),
         cmocka_unit_test(switched_off),
         cmocka_unit_test(switched_on),
+        cmocka_unit_test(besieged),
     };
     return cmocka_run_group_tests(tests, make_arena, free_arena);
 }
