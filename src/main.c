@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "pool/background.h"
 #include "pool/pool.h"
 #include "serve.h"
@@ -161,6 +162,7 @@ int main(int argc, char **argv) {
     int option;
     log_identity("master");
     gates = pool_shared_memory(sizeof *gates);
+    metrics_share(pool_shared_memory(metrics_size(POOL_MAX_WORKERS)), POOL_MAX_WORKERS);
     while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
         switch (option) {
         case 'c':

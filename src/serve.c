@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "fcgi/loop.h"
 #include "pool/confine.h"
 
@@ -87,18 +88,31 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
     return loop_new(&options);
 }
 
+/* The pool's words for the api's. */
+static size_t pools(struct api_pool *out, size_t max) {
+    struct pool_state states[POOL_MAX * 2];
+    size_t count = pool_states(states, sizeof states / sizeof *states);
+    for (size_t i = 0; i < count && i < max; i++) {
+        out[i] = (struct api_pool){
+            .workers = states[i].workers, .busy = states[i].busy, .deaths = states[i].deaths};
+        memcpy(out[i].name, states[i].name, sizeof out[i].name);
+    }
+    return count < max ? count : max;
+}
+
 /* A store that is away now is asked again when a request needs it: no reason not to start. */
 int serve_work(const struct worker *worker) {
     struct generation *generation = worker->plan->world;
     struct realm realm;
     raise_descriptor_limit();
+    metrics_take_slot(worker->slot);
     realm_open(&realm, generation->site, generation->gates);
     cache_connect(realm.cache);
     db_connect(realm.db);
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)
         step_back();
-    struct serving serving = {.worker = worker, .api = api_new(&realm, batch)};
+    struct serving serving = {.worker = worker, .api = api_new(&realm, pools, batch)};
     api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
     struct loop *loop = make_loop(&serving, generation->site->conf);
     if (generation->site->conf->server_seccomp && confine_is_built_in())

@@ -10,16 +10,19 @@
 #include "api/handlers.h"
 #include "api/origin.h"
 #include "api/reply.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 /* What a batch's arena keeps; larger requests give it back. */
 #define ARENA_BLOCK (64 * 1024)
 #define ARENA_KEEP  (1024 * 1024)
 
-struct api *api_new(const struct realm *realm, size_t batch) {
+struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch) {
     struct api *api = calloc(1, sizeof *api);
     MUST(api != NULL);
     api->realm = realm;
+    api->pools = pools;
     api->arena = arena_new(ARENA_BLOCK);
     api->requests = calloc(batch, sizeof *api->requests);
     MUST(api->requests != NULL);
@@ -303,7 +306,18 @@ static void enter(struct request *request) {
 
 /* Batches ---------------------------------------------------------------------------------------- */
 
+static void count(const struct request *request) {
+    unsigned route = routes_index(request->route);
+    metrics_request(route, reply_status_index(request->status),
+                    clock_mono_us() - request->api->batch_us);
+    if (request->reason != 0)
+        metrics_refusal(request->reason - 1);
+    if (request->route == routes_verify())
+        metrics_decision(request->reason);
+}
+
 static void finish(struct request *request) {
+    count(request);
     json_free(request->body);
     request->body = NULL;
     fcgi_finish(request->fcgi);
@@ -357,6 +371,8 @@ static void run_plain(struct request *request) {
 
 void api_serve(void *context, struct fcgi_request **batch, size_t count) {
     struct api *api = context;
+    api->batch_us = clock_mono_us();
+    metrics_event(EVENT_BATCH, 1);
     for (size_t i = 0; i < count; i++)
         begin(api, &api->requests[i], batch[i]);
     while (take_steps(api, count))

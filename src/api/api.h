@@ -9,8 +9,18 @@
 
 struct api;
 
-/* realm is borrowed. batch: the most requests that serve is given at once. */
-struct api *api_new(const struct realm *realm, size_t batch);
+/* A pool of workers as it is now, for metrics. */
+struct api_pool {
+    char name[32];
+    unsigned workers, busy;
+    uint64_t deaths; /* of workers, unasked */
+};
+
+/* Where that is known: fills at most max, returns how many. */
+typedef size_t api_pools(struct api_pool *out, size_t max);
+
+/* realm and pools (NULL: unknown) are borrowed.  batch: the most requests that serve is given at once. */
+struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch);
 /* From now on a request has to carry this secret as the parameter GATEHOUSE_SECRET, once, or it is
  * answered 403; NULL: none has to.  It is not kept by reference. */
 void api_want_secret(struct api *api, const char *secret);

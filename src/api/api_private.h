@@ -15,6 +15,8 @@ struct api {
     struct cookie_names cookies;
     bool wants_secret;
     uint8_t secret[SHA256_SIZE]; /* its digest */
+    int64_t batch_us; /* when the batch at hand was begun: clock_mono_us */
+    api_pools *pools;
 };
 
 #endif

@@ -30,6 +30,9 @@ void handle_password(struct request *request);
 void handle_introspect(struct request *request);
 void handle_revoke(struct request *request);
 
+/* handle_metrics.c */
+void handle_metrics(struct request *request);
+
 /* handle_health.c */
 void handle_health(struct request *request);
 

@@ -6,6 +6,7 @@
 
 #include "api/origin.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 /* What a client is asked to wait before it tries a store that was away again. */
 #define RETRY_AFTER_S 1
@@ -40,39 +41,42 @@ static const struct {
     [ERROR_INTERNAL] = {500, "internal", "Something went wrong"},
 };
 
-static const char *status_text(int status) {
-    switch (status) {
-    case 200:
-        return "200 OK";
-    case 201:
-        return "201 Created";
-    case 204:
-        return "204 No Content";
-    case 302:
-        return "302 Found";
-    case 400:
-        return "400 Bad Request";
-    case 401:
-        return "401 Unauthorized";
-    case 403:
-        return "403 Forbidden";
-    case 404:
-        return "404 Not Found";
-    case 405:
-        return "405 Method Not Allowed";
-    case 409:
-        return "409 Conflict";
-    case 413:
-        return "413 Content Too Large";
-    case 415:
-        return "415 Unsupported Media Type";
-    case 429:
-        return "429 Too Many Requests";
-    case 503:
-        return "503 Service Unavailable";
-    default:
-        return "500 Internal Server Error";
-    }
+static const struct {
+    int status;
+    const char *line;
+} statuses[] = {
+    {500, "Status: 500 Internal Server Error\r\n"}, /* also for what is not listed */
+    {200, "Status: 200 OK\r\n"},
+    {201, "Status: 201 Created\r\n"},
+    {204, "Status: 204 No Content\r\n"},
+    {302, "Status: 302 Found\r\n"},
+    {400, "Status: 400 Bad Request\r\n"},
+    {401, "Status: 401 Unauthorized\r\n"},
+    {403, "Status: 403 Forbidden\r\n"},
+    {404, "Status: 404 Not Found\r\n"},
+    {405, "Status: 405 Method Not Allowed\r\n"},
+    {409, "Status: 409 Conflict\r\n"},
+    {413, "Status: 413 Content Too Large\r\n"},
+    {415, "Status: 415 Unsupported Media Type\r\n"},
+    {429, "Status: 429 Too Many Requests\r\n"},
+    {503, "Status: 503 Service Unavailable\r\n"},
+};
+#define STATUSES (sizeof statuses / sizeof *statuses)
+_Static_assert(STATUSES <= METRICS_STATUSES, "each status is counted by itself");
+
+unsigned reply_status_index(int status) {
+    for (unsigned i = 1; i < STATUSES; i++)
+        if (statuses[i].status == status)
+            return i;
+    return 0;
+}
+
+int reply_status_at(unsigned index) {
+    return index < STATUSES ? statuses[index].status : 0;
+}
+
+const char *reply_error_name(unsigned code) {
+    return code < sizeof errors / sizeof *errors ? errors[code].code : NULL;
 }
 
 /* A header line must stay one: what could end it is left out.  Values are checked long before they
@@ -109,9 +113,10 @@ static void add_cors(struct request *request) {
  * that comes before a status other than 200. */
 static void put_status_first(struct request *request, int status) {
     struct buf *out = request->fcgi->out;
-    char line[64];
-    size_t len = (size_t)snprintf(line, sizeof line, "Status: %s\r\n", status_text(status));
+    const char *line = statuses[reply_status_index(status)].line;
+    size_t len = strlen(line);
     size_t at = request->head_at, behind = out->len - at;
+    request->status = status;
     buf_add(out, line, len);
     memmove(out->data + at + len, out->data + at, behind);
     memcpy(out->data + at, line, len);
@@ -130,10 +135,7 @@ static void add_head(struct request *request, int status) {
 /* To Apache's check goes what is its own alone: Apache passes every header of the check on, with a
  * page too, beside the page's own. */
 static void add_check_head(struct request *request, int status) {
-    struct buf *out = request->fcgi->out;
-    buf_adds(out, "Status: ");
-    buf_adds(out, status_text(status));
-    buf_add(out, "\r\n", 2);
+    put_status_first(request, status);
     if (status >= 300)
         reply_header(request, "X-Request-Id", request->id);
 }
@@ -147,8 +149,21 @@ void reply_empty(struct request *request, int status) {
     request->answered = true;
 }
 
-void reply_json(struct request *request, int status, json *body) {
+/* The headers of a body, and the body. */
+static void add_body(struct request *request, const char *content_type, const char *text,
+                     size_t len) {
     struct buf *out = request->fcgi->out;
+    buf_addf(out,
+             "Content-Type: %s\r\nContent-Length: %zu\r\n"
+             "Referrer-Policy: no-referrer\r\n"
+             "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
+             content_type, len);
+    if (request->method != METHOD_HEAD)
+        buf_add(out, text, len);
+    request->answered = true;
+}
+
+void reply_json(struct request *request, int status, json *body) {
     size_t len;
     const char *text = json_text(body, &len);
     /* Apache would send the body as text/html, at most 8 KiB of it, and in place of the page that
@@ -159,15 +174,13 @@ void reply_json(struct request *request, int status, json *body) {
         return;
     }
     add_head(request, status);
-    buf_addf(out,
-             "Content-Type: application/json\r\nContent-Length: %zu\r\n"
-             "Referrer-Policy: no-referrer\r\n"
-             "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\r\n",
-             len);
-    if (request->method != METHOD_HEAD)
-        buf_add(out, text, len);
+    add_body(request, "application/json", text, len);
     json_free(body);
-    request->answered = true;
+}
+
+void reply_plain(struct request *request, const char *content_type, const char *text, size_t len) {
+    add_head(request, 200);
+    add_body(request, content_type, text, len);
 }
 
 void reply_message(struct request *request, const char *message) {
@@ -176,9 +189,10 @@ void reply_message(struct request *request, const char *message) {
     reply_json(request, 200, body);
 }
 
-static json *error_body(const struct request *request, enum error_code code,
+static json *error_body(struct request *request, enum error_code code,
                         const char *sentence) {
     json *body = json_new_object();
+    request->reason = 1 + (unsigned)code;
     json_add_string(body, "error", sentence);
     json_add_string(body, "code", errors[code].code);
     json_add_string(body, "requestId", request->id);

@@ -41,6 +41,13 @@ enum error_code {
 /* Adds a header to the answer that is to come. */
 void reply_header(struct request *request, const char *name, const char *value);
 
+/* For metrics: statuses and codes of errors by number; 0 and NULL beyond the last. */
+unsigned reply_status_index(int status);
+int reply_status_at(unsigned index);
+const char *reply_error_name(unsigned code);
+
+/* 200 with a body that is no JSON. */
+void reply_plain(struct request *request, const char *content_type, const char *text, size_t len);
 /* Takes ownership of body. */
 void reply_json(struct request *request, int status, json *body);
 /* {"message": message} */

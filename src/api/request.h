@@ -56,6 +56,10 @@ struct request {
     void *state;                           /* of next, in arena */
     size_t head_at;                        /* where the answer begins in fcgi->out */
     bool answered;
+
+    /* What is counted. */
+    int status;
+    unsigned reason; /* 0: no error; else 1 + its code */
 };
 
 /* Fills what came. */

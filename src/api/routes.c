@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/handlers.h"
+#include "base/metrics.h"
 
 #define GET    (1u << METHOD_GET | 1u << METHOD_HEAD)
 #define POST   (1u << METHOD_POST)
@@ -29,14 +30,20 @@ static const struct route routes[] = {
     {POST,   "/introspect",    handle_introspect,      ACCESS_ANYONE,     BODY_FORM,     ROUTE_PLAIN},
     {POST,   "/revoke",        handle_revoke,          ACCESS_ANYONE,     BODY_FORM,     ROUTE_PLAIN},
     {GET,    "/health",        handle_health,          ACCESS_ANYONE,     BODY_NONE,     ROUTE_PLAIN},
+    {GET,    "/metrics",       handle_metrics,         ACCESS_ANYONE,     BODY_NONE,     ROUTE_STEPS},
 };
 /* clang-format on */
 
 #define COUNT (sizeof routes / sizeof *routes)
+_Static_assert(COUNT < METRICS_ROUTES, "each route is counted by itself, and what is none");
 
 const struct route *routes_all(size_t *count) {
     *count = COUNT;
     return routes;
+}
+
+unsigned routes_index(const struct route *route) {
+    return route != NULL ? (unsigned)(route - routes) : COUNT;
 }
 
 const struct route *routes_verify(void) {

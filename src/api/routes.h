@@ -45,6 +45,9 @@ enum route_found routes_find(struct request *request, char *allow, size_t allow_
 /* The check of an authorizer, which has no path of its own. */
 const struct route *routes_verify(void);
 
+/* A row's number; that of what is no route (NULL) is the number of all rows. */
+unsigned routes_index(const struct route *route);
+
 /* All rows, for the test that compares them with the documentation. */
 const struct route *routes_all(size_t *count);
 

@@ -7,8 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/secret.h"
 #include "domain/canon.h"
 #include "domain/common.h"
@@ -39,7 +41,9 @@ static bool new_setting(const struct conf *conf, char out[CRYPT_GENSALT_OUTPUT_S
 
 /* crypt_rn of a text that ends with a NUL; false when it fails or answers an error token. */
 static bool run_crypt(const char *text, const char *setting, char out[PASSWORD_HASH_SIZE]) {
+    int64_t begun = clock_mono_us();
     const char *hash = crypt_rn(text, setting, &scratch, (int)sizeof scratch);
+    metrics_timer(TIMER_HASH, clock_mono_us() - begun);
     bool ok = hash != NULL && hash[0] != '*' && strlen(hash) < PASSWORD_HASH_SIZE;
     if (ok)
         snprintf(out, PASSWORD_HASH_SIZE, "%s", hash);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/secret.h"
 #include "domain/refresh.h"
 
@@ -36,6 +37,7 @@ static enum token_verdict read_access_token(const struct realm *realm, struct ar
     uint8_t digest[SHA256_SIZE];
     int64_t now_ms = clock_wall_ms();
     const struct token_cache_entry *known = token_cache_find(realm->tokens, text, len, digest);
+    metrics_event(known != NULL ? EVENT_TOKEN_CACHED : EVENT_TOKEN_VERIFIED, 1);
     if (known != NULL) {
         set_credential(credential, arena_str(arena, known->sid), arena_str(arena, known->jti),
                        arena_str(arena, known->sub), known->exp);

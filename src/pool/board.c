@@ -1,10 +1,13 @@
 #include "pool/board.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/log.h"
 
 static struct board_slot *slots;
+static struct board_pool *pools;
 
 void *pool_shared_memory(size_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -15,6 +18,8 @@ void *pool_shared_memory(size_t size) {
 void board_create(void) {
     if (!slots)
         slots = pool_shared_memory(sizeof *slots * POOL_MAX_WORKERS);
+    if (!pools)
+        pools = pool_shared_memory(sizeof *pools * BOARD_POOLS);
 }
 
 struct board_slot *board_slot(unsigned slot) {
@@ -22,12 +27,53 @@ struct board_slot *board_slot(unsigned slot) {
     return &slots[slot];
 }
 
-void board_assign(unsigned slot, uint32_t generation, uint32_t pool) {
+/* NULL: the board is full of other names. */
+static struct board_pool *pool_named(const char *name) {
+    for (struct board_pool *pool = pools; pool < pools + BOARD_POOLS; pool++) {
+        if (pool->name[0] == '\0')
+            snprintf(pool->name, sizeof pool->name, "%s", name);
+        if (strcmp(pool->name, name) == 0)
+            return pool;
+    }
+    return NULL;
+}
+
+void board_count_death(const char *name) {
+    struct board_pool *pool = pool_named(name);
+
+    if (pool)
+        pool->deaths++;
+}
+
+static void add_workers(struct pool_state *state) {
+    for (struct board_slot *slot = slots; slot < slots + POOL_MAX_WORKERS; slot++) {
+        if (slot->pid == 0 || strcmp(slot->name, state->name) != 0)
+            continue;
+        state->workers++;
+        state->busy += slot->busy_since != 0;
+    }
+}
+
+size_t pool_states(struct pool_state *out, size_t max) {
+    size_t count = 0;
+
+    for (; pools && count < max && count < BOARD_POOLS && pools[count].name[0]; count++) {
+        memset(&out[count], 0, sizeof out[count]);
+        snprintf(out[count].name, sizeof out[count].name, "%s", pools[count].name);
+        out[count].deaths = pools[count].deaths;
+        add_workers(&out[count]);
+    }
+    return count;
+}
+
+void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name) {
     struct board_slot *on_board = board_slot(slot);
 
     board_clear(slot);
     on_board->generation = generation;
     on_board->pool = pool;
+    snprintf(on_board->name, sizeof on_board->name, "%s", name);
+    pool_named(name);
 }
 
 void board_clear(unsigned slot) {

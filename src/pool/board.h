@@ -11,7 +11,9 @@ void board_create(void);
 /* slot is below POOL_MAX_WORKERS. */
 struct board_slot *board_slot(unsigned slot);
 /* Zeroes a slot and says whose it will be; pid stays 0 until the worker exists. */
-void board_assign(unsigned slot, uint32_t generation, uint32_t pool);
+void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name);
+/* Master only: a worker of that pool ended unasked. */
+void board_count_death(const char *name);
 void board_clear(unsigned slot);
 
 #endif

@@ -133,7 +133,7 @@ static bool spawn(struct generation *generation, unsigned pool) {
         .generation = generation, .pool = pool, .number = number, .born_ms = clock_mono_ms()};
     snprintf(child->identity, sizeof child->identity, "%s/%u", generation->plan->pools[pool].name,
              number);
-    board_assign(slot, generation->number, pool);
+    board_assign(slot, generation->number, pool, generation->plan->pools[pool].name);
     if ((pid = fork()) == 0)
         worker_main(ops, sockets, channels, child, slot);
     if (pid < 0) {
@@ -167,9 +167,11 @@ void children_fill(struct generation *generation) {
 
 void children_adopt(struct generation *generation, const struct child *worker) {
     struct child *child = free_slot();
+    char pool[sizeof worker->identity];
 
     MUST(child);
-    board_assign((unsigned)(child - children), generation->number, worker->pool);
+    snprintf(pool, sizeof pool, "%.*s", (int)strcspn(worker->identity, "/"), worker->identity);
+    board_assign((unsigned)(child - children), generation->number, worker->pool, pool);
     *child = *worker;
     child->generation = generation;
 }
@@ -212,6 +214,7 @@ bool children_reap(pid_t pid, int status) {
     generation = child->generation;
     log_death(child, status, now);
     if (!child->ordered) {
+        board_count_death(board_slot((unsigned)(child - children))->name);
         if (now - child->born_ms < YOUNG_MS)
             slow_down(&generation->back_off[child->pool], now);
         if (!generation->was_ready)

@@ -97,4 +97,14 @@ void worker_busy(const struct worker *worker, int64_t since_mono_ms);
  */
 void *pool_shared_memory(size_t size);
 
+/* A pool as it is now, for whoever reports on it; any of the processes may ask. */
+struct pool_state {
+    char name[32];
+    unsigned workers; /* alive, of every generation */
+    unsigned busy;    /* … with a request at hand */
+    uint64_t deaths;  /* of workers, unasked, since the master started or was replaced */
+};
+/* Fills at most max; returns how many. */
+size_t pool_states(struct pool_state *out, size_t max);
+
 #endif

@@ -32,6 +32,14 @@ struct board_slot {
     _Atomic uint32_t ready;
     _Atomic uint64_t requests;  /* answered since birth */
     _Atomic int64_t busy_since; /* clock_mono_ms, 0: idle */
+    char name[32];              /* the pool's; of a free slot, its last one's */
+};
+
+/* Deaths are counted by a pool's name, which outlives its place in a plan. */
+#define BOARD_POOLS 16
+struct board_pool {
+    char name[32]; /* empty: free */
+    _Atomic uint64_t deaths;
 };
 
 /* A worker that dies younger than this slows the next birth in its pool. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/url.h"
 #include "store/embedded.h"
 
@@ -218,6 +219,7 @@ static bool greet(struct cache *cache, int64_t deadline) {
 }
 
 static void log_down(struct cache *cache) {
+    metrics_event(EVENT_REDIS_ERROR, 1);
     if (!cache->down)
         log_error("Redis cannot be asked; requests are answered 503 until it can",
                   F_STR("reason", cache->why),
@@ -240,6 +242,7 @@ static bool ensure(struct cache *cache, int64_t deadline) {
         return false;
     }
     gate_opened(cache->gate);
+    metrics_event(EVENT_REDIS_CONNECT, 1);
     if (cache->down)
         log_info("Redis answers again");
     cache->down = false;
@@ -339,6 +342,7 @@ static bool is_outage(const struct reply *reply) {
 
 static void log_refused(struct cache *cache, const struct ask *ask, const struct reply *reply) {
     note(cache, reply->text);
+    metrics_event(EVENT_REDIS_ERROR, 1);
     log_error("Redis refused a command; the request is answered 503", F_STR("error", reply->text),
               F_STR("command", ask->script >= 0 ? script_names[ask->script] : ask->argv[0]));
 }
@@ -414,7 +418,9 @@ void cache_flush(struct cache *cache) {
     if (asks == NULL)
         return;
     arena_reset(cache->replies, REPLY_KEEP);
+    int64_t begun = clock_mono_us();
     ask_all(cache, asks);
+    metrics_timer(TIMER_REDIS, clock_mono_us() - begun);
 }
 
 void cache_forget(struct cache *cache) {

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/url.h"
 
 struct db {
@@ -85,6 +86,7 @@ static void note(struct db *db, const char *why) {
 }
 
 static void log_down(struct db *db) {
+    metrics_event(EVENT_MARIADB_ERROR, 1);
     if (!db->down)
         log_error("MariaDB cannot be asked; requests that need it are answered 503 until it can",
                   F_STR("reason", db->why));
@@ -122,6 +124,7 @@ static bool ensure(struct db *db) {
         return false;
     }
     gate_opened(db->gate);
+    metrics_event(EVENT_MARIADB_CONNECT, 1);
     if (db->down)
         log_info("MariaDB answers again");
     db->down = false;
@@ -294,6 +297,15 @@ static bool may_repeat(unsigned error, enum statement which) {
            (error == CR_SERVER_LOST && sql_statements[which].reads);
 }
 
+static void log_refused(struct db *db, unsigned error) {
+    metrics_event(EVENT_MARIADB_ERROR, 1);
+    log_error("MariaDB refused a statement; the request is answered 503",
+              F_STR("error", db->why), F_INT("code", error),
+              F_STR("hint", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
+                                ? "run gatehousectl db migrate"
+                                : ""));
+}
+
 enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
                    const struct db_value *params, size_t param_count, struct db_result *result) {
     struct db_result unused;
@@ -304,8 +316,9 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         memset(result, 0, sizeof *result);
         if (!ensure(db))
             return ANSWER_UNKNOWN;
-        int64_t started = clock_mono_ms();
+        int64_t started = clock_mono_ms(), begun = clock_mono_us();
         error = execute(db, arena, statement, params, param_count, result);
+        metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
         if (error == 0) {
             gate_opened(db->gate);
             return ANSWER_YES;
@@ -323,11 +336,7 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
     if (db->mysql == NULL)
         log_down(db);
     else
-        log_error("MariaDB refused a statement; the request is answered 503",
-                  F_STR("error", db->why), F_INT("code", error),
-                  F_STR("hint", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
-                                    ? "run gatehousectl db migrate"
-                                    : ""));
+        log_refused(db, error);
     return ANSWER_UNKNOWN;
 }
 

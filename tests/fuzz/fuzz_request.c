@@ -59,7 +59,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     site.conf = conf_read(NULL, why, sizeof why);
     PROMISE(site.keys != NULL && site.conf != NULL);
     realm_open(&realm, &site, &gates);
-    api = api_new(&realm, 1);
+    api = api_new(&realm, NULL, 1);
     return 0;
 }
 

@@ -17,7 +17,7 @@ fuzz_one() {
     local name=$1 seconds=$2 dir=$3 rc=0
     mkdir -p "$dir/corpus/$name" "$dir/found/$name"
     (cd "$dir/found/$name" && exec nice "$dir/tests/fuzz/fuzz_$name" -max_total_time="$seconds" \
-        -timeout=10 -max_len=8192 -print_final_stats=1 -artifact_prefix="$dir/found/$name/" \
+        -timeout=60 -max_len=8192 -print_final_stats=1 -artifact_prefix="$dir/found/$name/" \
         "$dir/corpus/$name" "$TOP/tests/fuzz/corpus/$name") >"$dir/fuzz-$name.log" 2>&1 </dev/null ||
         rc=$?
     printf '%s\n' "$rc" >"$dir/fuzz-$name.status"

@@ -1,0 +1,79 @@
+/*
+ * metrics: what is counted while the service runs, for /metrics.
+ *
+ * Each worker counts in a slot of its own, in memory that all of them share; a slot has one writer at
+ * a time, so counting is a plain addition without a lock.  Whoever is asked adds the slots up.  A
+ * worker's successor goes on where it ended, so sums never fall (but for SIGUSR2, after which all
+ * start from zero; Prometheus knows such resets).
+ *
+ * This room counts by number; api/handle_metrics.c knows what the numbers stand for.
+ */
+#ifndef BASE_METRICS_H
+#define BASE_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many routes, statuses and so on can be told apart; numbers beyond count as the last. */
+#define METRICS_ROUTES   40
+#define METRICS_STATUSES 20
+#define METRICS_REASONS  48
+#define METRICS_LIMITS   12
+
+/* What durations are kept of, besides those of requests. */
+enum metrics_timer { TIMER_REDIS, TIMER_MARIADB, TIMER_HASH, TIMER_COUNT };
+
+/* Durations are sorted into those up to 100 µs, 250 µs, 500 µs, 1 ms … 5 s, and longer ones. */
+#define METRICS_BOUNDS                                                                             \
+    { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,       \
+      2500000, 5000000 }
+#define METRICS_BUCKETS 16
+
+struct metrics_histogram {
+    uint64_t buckets[METRICS_BUCKETS]; /* the last: longer than the last bound */
+    uint64_t sum_us;
+};
+
+/* Events that have no dimension of their own. */
+enum metrics_event {
+    EVENT_REDIS_ERROR,     /* Redis could not be asked, or refused a command */
+    EVENT_REDIS_CONNECT,   /* a connection was made */
+    EVENT_MARIADB_ERROR,
+    EVENT_MARIADB_CONNECT,
+    EVENT_BATCH,           /* requests / batches: how much shares a round trip */
+    EVENT_TOKEN_CACHED,    /* a token's signature was known */
+    EVENT_TOKEN_VERIFIED,  /* … had to be checked */
+    EVENT_LOG_LOST,        /* a log line could not be written */
+    EVENT_COUNT
+};
+
+/* All of it; one for each slot, and what sums are handed out in. */
+struct metrics {
+    uint64_t requests[METRICS_ROUTES][METRICS_STATUSES];
+    struct metrics_histogram durations[METRICS_ROUTES];
+    uint64_t refusals[METRICS_REASONS];  /* errors by code, of all routes */
+    uint64_t decisions[METRICS_REASONS]; /* of checks: 0 allowed, 1 + error code */
+    uint64_t limits[METRICS_LIMITS][2];  /* by limit: passed, limited */
+    struct metrics_histogram timers[TIMER_COUNT];
+    uint64_t events[EVENT_COUNT];
+};
+
+/* How much shared, zeroed memory slots need; to be given to metrics_share before any fork.  Until
+ * then, and in tools, counts go to memory of the process's own. */
+size_t metrics_size(unsigned slots);
+void metrics_share(void *memory, unsigned slots);
+/* This process counts in that slot from now on. */
+void metrics_take_slot(unsigned slot);
+
+void metrics_request(unsigned route, unsigned status, int64_t us);
+void metrics_refusal(unsigned reason);
+void metrics_decision(unsigned reason);
+void metrics_limit(unsigned limit, int limited);
+void metrics_timer(enum metrics_timer which, int64_t us);
+void metrics_event(enum metrics_event which, uint64_t count);
+
+/* Adds all slots up. */
+void metrics_sum(struct metrics *sum);
+uint64_t metrics_histogram_count(const struct metrics_histogram *histogram);
+
+#endif

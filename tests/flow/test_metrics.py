@@ -1,0 +1,168 @@
+"""What is counted: exact, for all workers together, never falling, and readable by Prometheus."""
+import http.client
+import os
+import re
+import shutil
+import signal
+import subprocess
+from urllib.parse import urlsplit
+
+import pytest
+
+from gate import granted, refused, wait_until
+from test_outage import stopped
+
+LINE = re.compile(r'^(gatehouse_[a-z_]+)(?:\{([^}]*)\})? (\d+(?:\.\d+)?)$')
+LABEL = re.compile(r'([a-z]+)="([^"\\\n]*)"')
+
+
+def scrape(site):
+    answer = site.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    values = {}
+    for line in answer.text.splitlines():
+        if line.startswith("#"):
+            continue
+        name, labels, value = LINE.match(line).groups()
+        key = (name, frozenset(LABEL.findall(labels or "")))
+        assert key not in values, line
+        values[key] = float(value)
+    return values
+
+
+def value(values, name, **labels):
+    return values.get(("gatehouse_" + name, frozenset(labels.items())), 0)
+
+
+class Counted:
+    """How far the counts moved since."""
+
+    def __init__(self, site):
+        self.site = site
+        self.before = scrape(site)
+
+    def __call__(self, name, **labels):
+        return value(scrape(self.site), name, **labels) - value(self.before, name, **labels)
+
+
+def verify(site, token=None):
+    return site.get("/verify", token=token)
+
+
+def test_requests_and_decisions(site, login):
+    counted = Counted(site)
+    for _ in range(20):
+        granted(verify(site, login.access), 204)
+    for _ in range(3):
+        refused(verify(site), "token_missing")
+    for _ in range(2):
+        refused(verify(site, "no.such.token"), "token_invalid")
+    # Workers come to know the answer of each other: every one of these was counted by some worker.
+    assert counted("requests_total", route="/verify", method="GET", code="204") == 20
+    assert counted("requests_total", route="/verify", method="GET", code="401") == 5
+    assert counted("decisions_total", decision="allow", reason="ok") == 20
+    assert counted("decisions_total", decision="deny", reason="token_missing") == 3
+    assert counted("decisions_total", decision="deny", reason="token_invalid") == 2
+    assert counted("errors_total", code="token_missing") == 3
+    assert counted("request_duration_seconds_count", route="/verify", method="GET") == 25
+    assert counted("store_duration_seconds_count", store="redis") >= 20
+    known = counted("tokens_total", signature="known")
+    checked = counted("tokens_total", signature="checked")
+    assert known + checked == 22 and checked <= len(site.workers()) + 2
+
+
+def test_errors_of_other_routes(site, user):
+    counted = Counted(site)
+    refused(user.try_login(password="wrong"), "invalid_credentials")
+    refused(site.get("/no/such/route"), "not_found")
+    refused(site.delete("/login", {}), "method_not_allowed")
+    assert counted("errors_total", code="invalid_credentials") == 1
+    assert counted("requests_total", route="", method="", code="404") == 1
+    assert counted("requests_total", route="", method="", code="405") == 1
+    assert counted("hash_duration_seconds_count") == 1
+    assert counted("store_duration_seconds_count", store="mariadb") >= 1
+
+
+def test_histograms_add_up(site, login):
+    granted(verify(site, login.access), 204)
+    values = scrape(site)
+    series = {}
+    for (name, labels), number in values.items():
+        if name.endswith("_bucket"):
+            rest = frozenset(pair for pair in labels if pair[0] != "le")
+            bound = dict(labels)["le"]
+            series.setdefault((name[:-len("_bucket")], rest), []).append(
+                (float("inf") if bound == "+Inf" else float(bound), number))
+    assert len(series) > 4
+    for (name, labels), buckets in series.items():
+        counts = [number for _, number in sorted(buckets)]
+        assert counts == sorted(counts), name
+        assert counts[-1] == values[(name + "_count", labels)]
+        assert values[(name + "_sum", labels)] >= 0
+
+
+def test_workers_are_shown(site):
+    values = scrape(site)
+    for pool in ("web", "login"):
+        alive = value(values, "workers", pool=pool, state="busy") + \
+            value(values, "workers", pool=pool, state="idle")
+        assert alive >= 1
+    total = sum(number for (name, _), number in values.items() if name == "gatehouse_workers")
+    assert total == len(site.workers())
+
+
+def test_counts_outlive_workers_and_reloads(frail):
+    login = frail.register().login()
+    for _ in range(5):
+        granted(verify(frail, login.access), 204)
+    before = scrape(frail)
+    victims = frail.workers()
+    os.kill(victims[0], signal.SIGKILL)
+    wait_until(lambda: len(frail.workers()) == len(victims) and victims[0] not in frail.workers(),
+               10)
+    master = int(frail.env["MASTER_PID"])
+    os.kill(master, signal.SIGHUP)
+    wait_until(lambda: not set(frail.workers()) & set(victims), 20)
+    after = scrape(frail)
+    falling = [key for key, number in before.items()
+               if key[0].endswith(("_total", "_count", "_sum", "_bucket")) and after[key] < number]
+    assert not falling
+    deaths = [sum(number for (name, _), number in values.items()
+                  if name == "gatehouse_worker_deaths_total") for values in (before, after)]
+    assert deaths[1] == deaths[0] + 1
+    granted(verify(frail, login.access), 204)
+    assert value(scrape(frail), "decisions_total", decision="allow", reason="ok") == \
+        value(before, "decisions_total", decision="allow", reason="ok") + 1
+
+
+def test_an_outage_is_counted_and_does_not_stop_the_counting(frail):
+    login = frail.register().login()
+    counted = Counted(frail)
+    with stopped(frail, "REDIS_PID"):
+        refused(verify(frail, login.access), "unavailable")
+        assert counted("decisions_total", decision="unknown", reason="unavailable") == 1
+        assert counted("store_errors_total", store="redis") >= 1
+    wait_until(lambda: verify(frail, login.access).status_code == 204, 10)
+    assert counted("store_connects_total", store="redis") >= 1
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_prometheus_takes_it(site, login):
+    granted(verify(site, login.access), 204)
+    done = subprocess.run(["promtool", "check", "metrics"], input=site.get("/metrics").text,
+                          capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout + done.stderr == ""
+
+
+def test_it_is_not_for_strangers(site):
+    # The shipped configuration lets 127.0.0.1 ask; this is another host, as far as anyone can see.
+    address = urlsplit(site.env["GATEHOUSE_URL"])
+    link = http.client.HTTPConnection(address.hostname, address.port, timeout=10,
+                                      source_address=("127.0.0.2", 0))
+    link.request("GET", "/auth/metrics")
+    answer = link.getresponse()
+    assert answer.status == 403
+    assert b"gatehouse_" not in answer.read()
+    link.close()
