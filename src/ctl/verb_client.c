@@ -12,7 +12,7 @@ static int bad_id(const char *why) {
 }
 
 /* The one on standard input, or a new one where that is empty. */
-static int choose_secret(struct ctl *ctl, struct input *secret, const char **made) {
+static int choose_secret(struct input *secret, const char **made) {
     static char random[CLIENT_SECRET_SIZE];
     *made = NULL;
     int code = input_secret("Secret (empty: one is made): ", secret);
@@ -49,7 +49,7 @@ int verb_client_add(struct ctl *ctl) {
     struct input secret = {0};
     if (why != NULL)
         return bad_id(why);
-    int code = choose_secret(ctl, &secret, &made);
+    int code = choose_secret(&secret, &made);
     if (code != CTL_DONE) {
         input_free(&secret);
         return code;
