@@ -10,7 +10,18 @@ import pytest
 
 # What the flow tests share is shared here, too.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "flow"))
-from front_stage import FRONTS, PLACES, Stage, furnish  # pylint: disable=wrong-import-position
+from front_stage import (FRONTS, PLACES, Stage, furnish,  # pylint: disable=wrong-import-position
+                         ways)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "masters: where gatehouse is not the web server's child")
+
+
+def pytest_collection_modifyitems(items):
+    """Who is started by the web server is reloaded by it; there is no master to send a signal to."""
+    items[:] = [item for item in items if not (item.get_closest_marker("masters") and
+                                               len(ways(item.callspec.params["place_name"][0])) == 1)]
 
 
 @pytest.fixture(scope="session")

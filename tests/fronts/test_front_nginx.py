@@ -201,7 +201,8 @@ def test_internal_redirects_are_asked_about_each(own, people):
         location = /rewritten {{ rewrite ^ /admin/page.txt last; }}
         location /tried/ {{ try_files $uri /admin/page.txt; }}
         location = /named {{ try_files /none @inner; }}
-        location @inner {{ {PROTECT} set $gatehouse_role admin; root {TOP}/tests; try_files /fronts/front_ask.py =404; }}
+        location @inner {{ {PROTECT} set $gatehouse_role admin;
+                           root {TOP}/tests; try_files /fronts/front_ask.py =404; }}
         location ^~ /admin/ {{ {PROTECT} set $gatehouse_role admin; }}
         location ^~ /members/ {{ {PROTECT} error_page 404 /admin/page.txt; index missing; }}
         location ^~ /app/ {{ {PROTECT} index /admin/page.txt; try_files "" @text; }}
