@@ -41,8 +41,8 @@ mariadb_init() {
     [ ! -d "$DIR/mariadb" ] || return 0
     rm -rf "$data"
     shown "MariaDB makes its data directory" "$DIR/log/mariadb-install.log" \
-        mariadb-install-db --no-defaults --force --user=root --datadir="$data" --skip-test-db \
-        --skip-name-resolve --auth-root-authentication-method=socket \
+        env TMPDIR="$DIR/mariadb-tmp" mariadb-install-db --no-defaults --force --user=root \
+        --datadir="$data" --skip-test-db --skip-name-resolve --auth-root-authentication-method=socket \
         --auth-root-socket-user=root || die "mariadb-install-db failed"
     rm -f "$DIR/secrets/granted" "$DIR/secrets/migrated"
     mv "$data" "$DIR/mariadb"
@@ -52,11 +52,14 @@ mariadb_up() {
     local log=$DIR/log/mariadb.log
     if ! service_alive mariadb; then
         service_stop mariadb 30
+        # A folder of its own for temporary tables: one that starts removes those of every other.
+        mkdir -p "$DIR/mariadb-tmp"
         mariadb_init
         rm -f "$MARIADB_SOCKET"
         service_start mariadb "$log" mariadbd --no-defaults --user=root --datadir="$DIR/mariadb" \
-            --socket="$MARIADB_SOCKET" --pid-file="$RUNDIR/mariadb-own.pid" --skip-networking \
-            --skip-name-resolve --character-set-server=utf8mb4 --max-connections=500 \
+            --tmpdir="$DIR/mariadb-tmp" --socket="$MARIADB_SOCKET" \
+            --pid-file="$RUNDIR/mariadb-own.pid" --skip-networking --skip-name-resolve \
+            --character-set-server=utf8mb4 --max-connections=500 \
             --innodb-use-native-aio=OFF --lc-messages-dir=/usr/share/mysql
         service_wait mariadb 120 "$log" mariadb_ping || die "MariaDB does not run"
         say "  MariaDB runs"
