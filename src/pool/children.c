@@ -78,6 +78,21 @@ bool children_all_ready(const struct generation *generation) {
     return ready == children_wanted(generation);
 }
 
+static bool is_served(const struct generation *generation, unsigned pool) {
+    for (EACH_CHILD(child))
+        if (child->generation == generation && child->pool == pool &&
+            board_slot((unsigned)(child - children))->ready != 0)
+            return true;
+    return false;
+}
+
+bool children_serve(const struct generation *generation) {
+    for (unsigned i = 0; generation->plan && i < generation->plan->count; i++)
+        if (wanted_in_pool(generation, i) > 0 && !is_served(generation, i))
+            return false;
+    return true;
+}
+
 const struct child *children_at(unsigned slot) {
     return children[slot].pid != 0 ? &children[slot] : NULL;
 }

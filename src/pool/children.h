@@ -71,6 +71,8 @@ unsigned children_wanted(const struct generation *generation);
 unsigned children_free_slots(void);
 /* Whether everyone whom the plan wants exists and has called worker_ready. */
 bool children_all_ready(const struct generation *generation);
+/* Whether each pool that is on has a worker that can serve. */
+bool children_serve(const struct generation *generation);
 /* The next time (clock_mono_ms) that something is due here, or INT64_MAX. */
 int64_t children_next_ms(const struct generation *present, const struct generation *coming);
 

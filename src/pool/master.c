@@ -153,7 +153,7 @@ static void stop(struct master *master, int signal_number) {
 
     if (!master->stopping) {
         log_info("stopping", F_INT("patience_ms", patience));
-        notify_stopping();
+        notify_stopping(patience);
         upgrade_cancel(master);
         master->reload_wanted = false;
         /* No connection shall wait for somebody who will not come. */
@@ -206,6 +206,19 @@ static void first_ready(struct master *master) {
     master_tells_ready(master);
 }
 
+/* The service manager's watchdog hears of us only while this loop runs and somebody serves; a pool
+ * whose workers all die at once is no service, however well its master is.  Before the first
+ * generation is ready another clock runs: the manager's for the start, or workers of before. */
+static void tell_alive(struct master *master) {
+    int64_t now = clock_mono_ms();
+
+    if (master->alive_every_ms == 0 || now < master->alive_next_ms)
+        return;
+    master->alive_next_ms = now + master->alive_every_ms;
+    if (master->stopping || !master->present->was_ready || children_serve(master->present))
+        notify_alive();
+}
+
 static void serve(struct master *master) {
     first_ready(master);
     reload_go_on(master);
@@ -227,6 +240,8 @@ static void wait_for_events(const struct master *master) {
         next = master->reload_until_ms;
     if (master->checker > 0 && master->check_until_ms < next)
         next = master->check_until_ms;
+    if (master->alive_every_ms > 0 && master->alive_next_ms < next)
+        next = master->alive_next_ms;
     next = next <= now ? 0 : next - now;
     patience.tv_sec = (time_t)(next / 1000);
     patience.tv_nsec = (long)(next % 1000) * 1000000;
@@ -246,6 +261,7 @@ static void loop(struct master *master) {
             serve(master);
         children_kill_overdue();
         sweep(master);
+        tell_alive(master);
     }
 }
 
@@ -337,6 +353,7 @@ int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     fill_standard_descriptors();
     signals_master();
+    master.alive_every_ms = notify_alive_every_ms();
     program_find(&master.program, argv);
     code = start(&master, plan);
     if (code == 0) {

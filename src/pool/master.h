@@ -34,6 +34,9 @@ struct master {
     pid_t checker;        /* 0: none */
     int64_t check_until_ms;
 
+    int64_t alive_every_ms; /* 0: no watchdog is to be told */
+    int64_t alive_next_ms;
+
     bool stopping;
 };
 

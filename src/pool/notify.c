@@ -1,5 +1,6 @@
 #include "pool/notify.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,9 @@
 
 #include "base/clock.h"
 #include "pool/proto.h"
+
+/* Killing what does not finish, and saying so, takes a moment too. */
+#define STOP_MARGIN_MS 2000
 
 static void tell(const char *lines) {
     const char *path = getenv(ENV_NOTIFY_SOCKET);
@@ -43,6 +47,38 @@ void notify_reloading(void) {
     tell(lines);
 }
 
-void notify_stopping(void) {
-    tell("STOPPING=1\nSTATUS=finishing requests\n");
+void notify_stopping(int64_t patience_ms) {
+    char lines[128];
+
+    snprintf(lines, sizeof lines,
+             "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=finishing requests\n",
+             (long long)(patience_ms + STOP_MARGIN_MS) * 1000);
+    tell(lines);
+}
+
+static int64_t number_in(const char *name) {
+    const char *text = getenv(name);
+    char *end;
+    long long number;
+
+    if (!text || *text < '0' || *text > '9')
+        return -1;
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    return *end == '\0' && errno == 0 ? number : -1;
+}
+
+int64_t notify_alive_every_ms(void) {
+    int64_t period_us = number_in(ENV_WATCHDOG_USEC);
+
+    /* Like the sockets, it may be meant for a process before us. */
+    if (getenv(ENV_WATCHDOG_PID) && number_in(ENV_WATCHDOG_PID) != getpid())
+        return 0;
+    if (period_us <= 0)
+        return 0;
+    return period_us < 2000 ? 1 : period_us / 2000;
+}
+
+void notify_alive(void) {
+    tell("WATCHDOG=1\n");
 }

@@ -7,10 +7,16 @@
 #define POOL_NOTIFY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 void notify_ready(const char *status);
 /* With the time that Type=notify-reload asks for. */
 void notify_reloading(void);
-void notify_stopping(void);
+/* patience_ms: how long it may take; the manager is asked to wait a little longer than that. */
+void notify_stopping(int64_t patience_ms);
+/* How often notify_alive is to be called, in milliseconds: half of what the manager waits for
+ * (WatchdogSec=); 0: it does not watch this process. */
+int64_t notify_alive_every_ms(void);
+void notify_alive(void);
 
 #endif

@@ -53,11 +53,13 @@ struct board_pool {
 #define QUIT_MS  1000
 #define CHECK_MS 10000
 
-/* Set by supervisors: socket activation and readiness, as systemd defines them. */
+/* Set by supervisors: socket activation, readiness and watchdog, as systemd defines them. */
 #define ENV_LISTEN_PID     "LISTEN_PID"
 #define ENV_LISTEN_FDS     "LISTEN_FDS"
 #define ENV_LISTEN_FDNAMES "LISTEN_FDNAMES"
 #define ENV_NOTIFY_SOCKET  "NOTIFY_SOCKET"
+#define ENV_WATCHDOG_PID   "WATCHDOG_PID"
+#define ENV_WATCHDOG_USEC  "WATCHDOG_USEC"
 #define LISTEN_FDS_START   3
 /* From a master to the program that it executes in its place; see handover.h.  The name is none
  * that the configuration reads. */

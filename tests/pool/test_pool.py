@@ -874,3 +874,94 @@ def test_service_manager_is_told(toy):
         assert "READY=1" in told()
         toy.stop()
         assert "STOPPING=1" in told()
+
+
+@pytest.fixture
+def manager(toy):
+    """A service manager's socket; .told() is the next message, as a list of lines."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+        path = os.path.join(toy.dir, "manager.sock")
+        link.bind(path)
+        link.settimeout(PATIENCE)
+        yield Manager(link, path)
+
+
+class Manager:
+    def __init__(self, link, path):
+        self.link, self.path = link, path
+
+    def environment(self, **more):
+        return dict(os.environ, NOTIFY_SOCKET=self.path, **more)
+
+    def told(self):
+        return self.link.recv(4096).decode().splitlines()
+
+    def hears(self, line):
+        until(lambda: line in self.told())
+
+    def forget(self):
+        """All that has come so far."""
+        self.link.setblocking(False)
+        try:
+            while True:
+                self.link.recv(4096)
+        except BlockingIOError:
+            self.link.settimeout(PATIENCE)
+
+    def hears_nothing(self, seconds):
+        self.link.settimeout(seconds)
+        try:
+            return self.link.recv(4096).decode() == ""
+        except TimeoutError:
+            return True
+        finally:
+            self.link.settimeout(PATIENCE)
+
+
+def test_watchdog_is_told_over_reload_and_upgrade(toy, manager):
+    toy.simple()
+    toy.start(env=manager.environment(WATCHDOG_USEC="200000"))
+    for change in (lambda: None, toy.reload, toy.upgrade):
+        change()
+        manager.forget()
+        manager.hears("WATCHDOG=1")
+        manager.hears("WATCHDOG=1")
+
+
+@pytest.mark.parametrize("variables", [
+    {}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"},
+    {"WATCHDOG_USEC": "100000", "WATCHDOG_PID": "1"}])
+def test_watchdog_that_does_not_watch_us_is_not_told(toy, manager, variables):
+    toy.simple()
+    toy.start(env=manager.environment(**variables))
+    manager.hears("READY=1")
+    assert manager.hears_nothing(0.5)
+
+
+def test_watchdog_is_not_told_while_a_pool_is_dead(toy, manager):
+    """A master without workers is no service: whoever watches it is to know."""
+    trouble = os.path.join(toy.dir, "trouble")
+    login = os.path.join(toy.dir, "login.sock")
+    toy.plan(f"pool web {toy.web} 2", f"pool login {login} 1", f"die_if {trouble}")
+    toy.start(env=manager.environment(WATCHDOG_USEC="100000"))
+    manager.hears("WATCHDOG=1")
+    open(trouble, "w", encoding="ascii").close()
+    before = toy.count("worker died")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(login)
+        client.sendall(b"exit 3\n")
+        client.recv(10)
+    until(lambda: toy.count("worker died") > before + 1)
+    manager.forget()
+    assert manager.hears_nothing(0.7)
+    assert ask(toy.web)[0] == "web"
+    os.unlink(trouble)
+    manager.hears("WATCHDOG=1")
+    assert ask(login)[0] == "login"
+
+
+def test_manager_is_asked_for_as_long_as_stopping_may_take(toy, manager):
+    toy.simple("one", 1, "shutdown 7000")
+    toy.start(env=manager.environment())
+    toy.send(signal.SIGTERM)
+    manager.hears("EXTEND_TIMEOUT_USEC=9000000")

@@ -8,6 +8,7 @@
  *   tag TEXT, pid_file PATH, shutdown MS, user NAME, group NAME
  *   refuse             this plan is refused
  *   die                work() returns 3 at once, before it is ready
+ *   die_if PATH        the same, while there is a file PATH
  *   never              work() never calls worker_ready
  *
  * A worker answers one line for each connection: "hello" and "slow MS" (answered that much later)
@@ -30,7 +31,7 @@
 struct toy {
     struct pool_plan plan;
     char texts[POOL_MAX][4][256];
-    char tag[32], pid_file[128], user[32], group[32];
+    char tag[32], pid_file[128], user[32], group[32], die_if[128];
     bool refuse, die, never;
 };
 
@@ -66,7 +67,8 @@ static void read_line(struct toy *toy, const char *line) {
     if (sscanf(line, "shutdown %lld", &ms) == 1)
         toy->plan.shutdown_ms = ms;
     toy->refuse |= strncmp(line, "refuse", 6) == 0;
-    toy->die |= strncmp(line, "die", 3) == 0;
+    (void)sscanf(line, "die_if %127s", toy->die_if);
+    toy->die |= strcmp(line, "die\n") == 0;
     toy->never |= strncmp(line, "never", 5) == 0;
 }
 
@@ -147,7 +149,7 @@ static int work(const struct worker *worker) {
                            {.fd = worker->control_fd, .events = POLLIN}};
     uint64_t served = 0;
 
-    if (toy->die)
+    if (toy->die || (toy->die_if[0] && access(toy->die_if, F_OK) == 0))
         return 3;
     if (!toy->never)
         worker_ready(worker);
