@@ -149,7 +149,7 @@ static int run(char **argv, bool foreground) {
     open_log(site->conf);
     struct generation *generation = generation_new(site);
     if (!foreground)
-        background_start();
+        background_start(site->conf->log_target == LOG_TARGET_STDERR);
     const struct pool_ops ops = {.load = load, .unload = unload, .work = serve_work};
     return pool_run(&ops, &generation->plan, argv);
 }

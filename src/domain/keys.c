@@ -169,6 +169,17 @@ const struct key *keyring_find(const struct keyring *ring, const char *kid, size
     return NULL;
 }
 
+/* Who may look into the directory may read its keys: a service that is started as a user of its own
+ * does so as a member of the directory's group.  Else nobody but the owner may. */
+static bool set_readers(const char *directory, int fd) {
+    struct stat st;
+    if (stat(directory, &st) != 0)
+        return false;
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != (S_IRGRP | S_IXGRP))
+        return fchmod(fd, 0600) == 0;
+    return fchown(fd, (uid_t)-1, st.st_gid) == 0 && fchmod(fd, 0640) == 0;
+}
+
 /* Whole or not at all: written aside, synced, then given its name, which must be free. */
 static bool write_new(const char *directory, const char *name, const char *text, char *why,
                       size_t why_size) {
@@ -177,7 +188,7 @@ static bool write_new(const char *directory, const char *name, const char *text,
     snprintf(aside, sizeof aside, "%s/.%s.new", directory, name);
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     size_t len = strlen(text);
-    bool ok = fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, text, len) == (ssize_t)len &&
+    bool ok = fd >= 0 && set_readers(directory, fd) && write(fd, text, len) == (ssize_t)len &&
               fsync(fd) == 0;
     if (fd >= 0 && close(fd) < 0)
         ok = false;

@@ -66,7 +66,7 @@ _Noreturn static void wait_for(pid_t child, int fd) {
     }
 }
 
-void background_start(void) {
+void background_start(bool use_stderr) {
     char name[32];
     if (is_supervised())
         return;
@@ -85,6 +85,8 @@ void background_start(void) {
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
+        if (!use_stderr)
+            dup2(null, STDERR_FILENO);
         if (null > STDERR_FILENO)
             close(null);
     }

@@ -1,5 +1,6 @@
 """Starting: what is wrong is named with its place and its cure, before any socket is opened."""
 import base64
+import grp
 import os
 import subprocess
 
@@ -83,6 +84,25 @@ def test_no_key_is_refused(site, keys, tmp_path):
     (keys / "k1.hs256.key").unlink()
     refused(check(site, keys), EX_CONFIG, "gatehousectl key new")
     refused(check(site, tmp_path / "nowhere"), EX_CONFIG, "gatehousectl key new")
+
+
+@pytest.mark.parametrize("directory_mode,key_mode", [(0o700, 0o600), (0o750, 0o640),
+                                                     (0o755, 0o600), (0o710, 0o600)])
+def test_a_new_key_is_for_whom_its_directory_is_for(site, tmp_path, directory_mode, key_mode):
+    """A service that is started as a user of its own reads keys as a member of the group."""
+    directory = tmp_path / "keys"
+    directory.mkdir()
+    group = grp.getgrnam("www-data").gr_gid
+    os.chown(directory, -1, group)
+    directory.chmod(directory_mode)
+    tool = os.path.join(site.env["BIN_DIR"], "gatehousectl")
+    subprocess.run([tool, "-c", site.env["CONF"], "key", "new"], timeout=30, check=True,
+                   capture_output=True,
+                   env=plain_environment() | {"GATEHOUSE_TOKEN_KEYS": str(directory)})
+    made = [path.stat() for path in directory.iterdir()]
+    assert len(made) == 2
+    assert {one.st_mode & 0o7777 for one in made} == {key_mode}
+    assert {one.st_gid for one in made} == ({group} if key_mode == 0o640 else {os.getegid()})
 
 
 def test_a_key_that_signs_and_is_not_there_is_refused(site, keys):

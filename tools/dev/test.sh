@@ -85,7 +85,7 @@ flow_run() {
 test_flow() {
     local only=$1 log=$TEST_ROOT/pytest.log status=$TEST_ROOT/pytest.status
     local rc line folder folders=()
-    for folder in house flow pool fronts docs; do
+    for folder in house flow pool fronts docs install; do
         if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
             folders+=("tests/$folder")
         fi
