@@ -90,3 +90,12 @@ char *canon_password(const char *password, size_t len, size_t *out_len) {
     *out_len = (size_t)size;
     return (char *)out;
 }
+
+char *canon_folded(const char *text) {
+    utf8proc_uint8_t *out = NULL;
+    utf8proc_ssize_t size = utf8proc_map(
+        (const utf8proc_uint8_t *)text, 0, &out,
+        UTF8PROC_NULLTERM | UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
+            UTF8PROC_CASEFOLD);
+    return size >= 0 ? (char *)out : NULL;
+}

@@ -23,6 +23,10 @@ bool canon_is_words(const char *text);
 /* Whether a line of text for people holds no control character and no line break. */
 bool canon_is_line(const char *text);
 
+/* NFKC and without case, for comparing only: two texts that look alike to a guesser are the same
+ * bytes.  The caller frees it; NULL: not UTF-8. */
+char *canon_folded(const char *text);
+
 /* NFKC (RFC 8265 section 4.2 without its other rules), so that the same password typed on another
  * keyboard is the same bytes.  The caller wipes and frees it; NULL: not UTF-8. */
 char *canon_password(const char *password, size_t len, size_t *out_len);

@@ -5,35 +5,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/clock.h"
-#include "base/encode.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 #include "domain/canon.h"
-#include "domain/common.h"
 
 #define BCRYPT_MAX_BYTES   72  /* bcrypt reads no further: longer is refused, never cut */
 #define YESCRYPT_MAX_BYTES 511 /* libxcrypt takes no more */
+#define MIN_BCRYPT_COST    4
 #define MAX_BCRYPT_COST    16
 #define MAX_SHA_ROUNDS     1000000
 
 /* 32 KiB that hold the password while it is hashed: one a process, wiped after each use. */
 static struct crypt_data scratch;
 
-static size_t max_bytes(const struct conf *conf) {
+size_t password_max_bytes(const struct conf *conf) {
     return conf->password_scheme == PASSWORD_BCRYPT ? BCRYPT_MAX_BYTES : YESCRYPT_MAX_BYTES;
 }
 
-/* The beginning of a hash with today's parameters, and a new salt. */
-static bool new_setting(const struct conf *conf, char out[CRYPT_GENSALT_OUTPUT_SIZE]) {
+/* The beginning of a hash of today's kind with a cost, and a new salt. */
+static bool new_setting(const struct conf *conf, int64_t cost,
+                        char out[CRYPT_GENSALT_OUTPUT_SIZE]) {
     char random[32];
     const char *prefix = conf->password_scheme == PASSWORD_BCRYPT ? "$2y$" : "$y$";
     secret_random(random, sizeof random);
-    char *setting = crypt_gensalt_rn(prefix, (unsigned long)conf->password_cost, random,
-                                     (int)sizeof random, out, CRYPT_GENSALT_OUTPUT_SIZE);
+    char *setting = crypt_gensalt_rn(prefix, (unsigned long)cost, random, (int)sizeof random, out,
+                                     CRYPT_GENSALT_OUTPUT_SIZE);
     if (setting == NULL)
         log_error("libxcrypt makes no salt of this kind", F_STR("prefix", prefix), F_ERRNO(errno));
     return setting != NULL;
@@ -56,7 +55,7 @@ bool password_hash(const struct conf *conf, const char *password, size_t len,
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
     size_t size;
     char *text = canon_password(password, len, &size);
-    bool ok = text != NULL && size <= max_bytes(conf) && new_setting(conf, setting) &&
+    bool ok = text != NULL && size <= password_max_bytes(conf) && new_setting(conf, conf->password_cost, setting) &&
               run_crypt(text, setting, out);
     if (text != NULL)
         secret_wipe(text, size);
@@ -75,7 +74,7 @@ static bool bcrypt_in_bounds(const char *hash) {
     int cost = hash[4] >= '0' && hash[4] <= '9' && hash[5] >= '0' && hash[5] <= '9'
                    ? (hash[4] - '0') * 10 + (hash[5] - '0')
                    : 1000;
-    return cost <= MAX_BCRYPT_COST && hash[6] == '$' && strlen(hash) == 60;
+    return cost >= MIN_BCRYPT_COST && cost <= MAX_BCRYPT_COST && hash[6] == '$' && strlen(hash) == 60;
 }
 
 static bool sha_in_bounds(const char *hash) {
@@ -109,9 +108,9 @@ static bool is_accepted(const char *hash) {
     return strncmp(hash, "$7$", 3) == 0 && scrypt_in_bounds(hash);
 }
 
-static bool matches(const char *text, size_t len, const char *hash) {
+static bool matches(const char *text, const char *hash) {
     char computed[PASSWORD_HASH_SIZE];
-    if (memchr(text, '\0', len) != NULL || !run_crypt(text, hash, computed))
+    if (!run_crypt(text, hash, computed))
         return false;
     size_t size = strlen(hash);
     bool equal = strlen(computed) == size && secret_equal(computed, hash, size);
@@ -119,28 +118,47 @@ static bool matches(const char *text, size_t len, const char *hash) {
     return equal;
 }
 
-/* As long as a wrong password takes. */
-static void spend_time(const struct conf *conf, const char *text) {
+static void spend_time(const struct conf *conf, const char *text, int64_t cost) {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE], computed[PASSWORD_HASH_SIZE];
-    if (new_setting(conf, setting))
+    if (new_setting(conf, cost, setting))
         run_crypt(text, setting, computed);
+}
+
+/*
+ * A wrong password for a hash that cost less than one of today would tell that there is such a user:
+ * the rest is spent here.  bcrypt's time doubles with its cost, so that costs c, c, c + 1, ... n - 1
+ * take together what n takes; other kinds have no common measure, and take a whole hash more.
+ */
+static void spend_the_rest(const struct conf *conf, const char *text, const char *hash) {
+    int64_t today = conf->password_cost;
+    bool bcrypt = strncmp(hash, "$2", 2) == 0;
+    if (conf->password_scheme != PASSWORD_BCRYPT || !bcrypt) {
+        if (password_is_outdated(conf, hash))
+            spend_time(conf, text, today);
+        return;
+    }
+    for (int64_t cost = (hash[4] - '0') * 10 + (hash[5] - '0'); cost < today; cost++)
+        spend_time(conf, text, cost);
 }
 
 static bool verify_text(const struct conf *conf, const char *text, size_t len, const char *hash) {
     bool bcrypt = hash != NULL && strncmp(hash, "$2", 2) == 0;
     if (hash == NULL || !is_accepted(hash) || len > YESCRYPT_MAX_BYTES ||
-        (bcrypt && len > BCRYPT_MAX_BYTES)) {
-        spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "");
+        (bcrypt && len > BCRYPT_MAX_BYTES) || memchr(text, '\0', len) != NULL) {
+        spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "", conf->password_cost);
         return false;
     }
-    return matches(text, len, hash);
+    bool good = matches(text, hash);
+    if (!good)
+        spend_the_rest(conf, text, hash);
+    return good;
 }
 
 bool password_verify(const struct conf *conf, const char *password, size_t len, const char *hash) {
     size_t size;
     char *text = canon_password(password, len, &size);
     if (text == NULL) {
-        spend_time(conf, "");
+        spend_time(conf, "", conf->password_cost);
         return false;
     }
     bool same_bytes = size == len && memcmp(text, password, len) == 0;
@@ -163,43 +181,8 @@ bool password_verify(const struct conf *conf, const char *password, size_t len, 
 
 bool password_is_outdated(const struct conf *conf, const char *hash) {
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
-    if (!new_setting(conf, setting))
+    if (!new_setting(conf, conf->password_cost, setting))
         return false;
     /* Both kinds have their parameters in the first seven bytes: "$2y$12$", "$y$j9T$". */
     return strncmp(hash, setting, 7) != 0;
-}
-
-/* Equal without case; for an address also its part before the @. */
-static bool is_name(const char *password, const char *name) {
-    if (name == NULL)
-        return false;
-    const char *at = strrchr(name, '@');
-    size_t len = strlen(password);
-    return strcasecmp(password, name) == 0 ||
-           (at != NULL && (size_t)(at - name) == len && strncasecmp(password, name, len) == 0);
-}
-
-static const char *refusal(const struct conf *conf, const char *text, size_t len,
-                           const char *email, const char *username) {
-    if (memchr(text, '\0', len) != NULL)
-        return "must not contain a NUL";
-    if (utf8_length(text, len) < (size_t)conf->password_min_length)
-        return "is too short";
-    if (len > max_bytes(conf))
-        return "is too long";
-    if (is_name(text, email) || is_name(text, username))
-        return "must not be the email address or the username";
-    return password_is_common(text) ? "is one of the most common passwords" : NULL;
-}
-
-const char *password_refusal(const struct conf *conf, const char *password, size_t len,
-                             const char *email, const char *username) {
-    size_t size;
-    char *text = utf8_valid(password, len) ? canon_password(password, len, &size) : NULL;
-    if (text == NULL)
-        return "must be valid UTF-8";
-    const char *why = refusal(conf, text, size, email, username);
-    secret_wipe(text, size);
-    free(text);
-    return why;
 }

@@ -19,15 +19,18 @@
 bool password_hash(const struct conf *conf, const char *password, size_t len,
                    char out[PASSWORD_HASH_SIZE]);
 
-/* Whether the password is the hash's.  Costs what the hash costs; a hash that cannot match, and
- * NULL (there is no such user), costs what a new one would. */
+/* Whether the password is the hash's.  Whatever is wrong takes what a new hash takes, or more: a
+ * wrong password, a hash that cannot match or that is older, and NULL (there is no such user). */
 bool password_verify(const struct conf *conf, const char *password, size_t len, const char *hash);
 
 /* Whether the hash was made with other parameters than today's. */
 bool password_is_outdated(const struct conf *conf, const char *hash);
 
-/* Why a text may not become a password, as a sentence; NULL: it may.  email and username
- * (each may be NULL) are whose it would be. */
+/* The longest password that a new hash takes. */
+size_t password_max_bytes(const struct conf *conf);
+
+/* password_policy.c: why a text may not become a password, as a sentence; NULL: it may.  email and
+ * username (each may be NULL) are whose it would be. */
 const char *password_refusal(const struct conf *conf, const char *password, size_t len,
                              const char *email, const char *username);
 

@@ -286,8 +286,20 @@ static void refusals(void **state) {
         {"Ivan.Petrov@B.Example", "ivan.petrov@b.example", NULL, "email"},
         {"ivan.petrov", "ivan.petrov@b.example", NULL, "email"},
         {"IVAN.PETROV", "ivan.petrov@b.example", "other", "email"},
-        {"ivan.petrov1", "ivan.petrov@b.example", "ivan.petrov", NULL},
+        {"ivan.petrov1", "ivan.petrov@b.example", NULL, "email"},
+        {"!Ivan.Petrov-2024", NULL, "ivan.petrov", "username"},
+        {"PETROV 1985", "ivan.petrov@b.example", NULL, "email"},
         {"ivan.petro", "ivan.petrov@b.example", "ivan.petrov", NULL},
+        {"petrov ivan", "ivan.petrov@b.example", "ivan.petrov", NULL},
+        {"user77-31!", NULL, "user42", "username"},
+        {"ab-123456", NULL, "ab.cde", NULL}, /* two letters are no word */
+        {"example1", "x@mail.example.org", NULL, "email"},
+        {"Gatehouse2024!", NULL, NULL, "site"},
+        {"gatehouses", NULL, NULL, NULL},
+        {"\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd" "1985!", "\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd@b.example", NULL,
+         "email"}, /* Иван */
+        {"\xef\xbd\x89" "van.petrov", "ivan.petrov@b.example", NULL, "email"}, /* in full width */
+        {"73519462", NULL, "ab-9", NULL}, /* digits are nobody's name */
         {"Ivan.The.4th", "x@b.example", "ivan.the.4th", "username"},
         {"korrekt \xff Pferd", NULL, NULL, "UTF-8"},
         {"korrekt \xed\xa0\x80 Pferd", NULL, NULL, "UTF-8"},
@@ -327,6 +339,86 @@ static void every_common_password(void **state) {
     assert_false(password_is_common(""));
 }
 
+/* What was hashed since the counter was cleared; bcrypt's cost is a power of two. */
+static struct {
+    unsigned calls, work;
+} hashed;
+
+char *__real_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size) {
+    hashed.calls++;
+    if (strncmp(setting, "$2", 2) == 0)
+        hashed.work += 1u << atoi(setting + 4);
+    return __real_crypt_rn(phrase, setting, data, size);
+}
+
+/*
+ * Nothing that is wrong takes less than what is wrong for nobody: an unknown user, a wrong password,
+ * a user with an older hash or with none at all.  A password that is typed in another form of Unicode
+ * is tried twice, for everybody.
+ */
+static void wrong_passwords_take_alike(void **state) {
+    (void)state;
+    static char long_one[74], longest[601];
+    memset(long_one, 'a', 73);
+    memset(longest, 'a', 600);
+    static const char *const hashes[] = {
+        NULL,
+        "",
+        "*",
+        "$1$abc$x",
+        "$2y$99$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa",
+        "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
+        "$2y$06$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq",
+        "$2y$07$BCryptRequires22Chrcte/VlQH0piJtjXl.0t1XkA8pw9dMXTpOq",
+    };
+    static const char *const foreign[] = {
+        "$5$rounds=1000$k2XAnEHBqQ1Ct2aM$EqD5FnBuI3hJ99O2Uz99ZQmQnUFJiN8LN.XpNNqJfn4",
+        "$y$j75$k2XAnEHBqQ1Ct2aMXFKNa/HAmA1BpMnBsYHMWB4NZN4$hJe6GNct/BlGWjNwiuQsijx"
+        "MBxT4FUIn/.FoWhucNpA",
+    };
+    const char *const passwords[] = {"wrong", "", long_one, longest, "a\xcc\x88" "wrong", "\xff"};
+    struct conf *bcrypt7 = conf_with("bcrypt", "7");
+    for (size_t p = 0; p < sizeof passwords / sizeof *passwords; p++) {
+        size_t len = strlen(passwords[p]);
+        bool twice = passwords[p][1] == '\xcc';
+        unsigned expected = (1u << 7) * (twice ? 2 : 1);
+        for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++) {
+            memset(&hashed, 0, sizeof hashed);
+            assert_false(password_verify(bcrypt7, passwords[p], len, hashes[i]));
+            if (hashed.work != expected)
+                fail_msg("password %zu, hash %zu: %u instead of %u", p, i, hashed.work, expected);
+        }
+        for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+            memset(&hashed, 0, sizeof hashed);
+            assert_false(password_verify(bcrypt7, passwords[p], len, foreign[i]));
+            assert_int_equal(hashed.work, expected);
+        }
+    }
+    conf_free(bcrypt7);
+}
+
+/* With today's parameters each is one hash, whatever the answer. */
+static void one_hash_each(void **state) {
+    (void)state;
+    const char *todays = "$2y$04$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa";
+    const struct {
+        const char *password, *hash;
+    } rows[] = {{"wrong", NULL}, {"wrong", todays}, {"korrekt Pferd", todays}, {"wrong", "*"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        memset(&hashed, 0, sizeof hashed);
+        verify(rows[i].password, rows[i].hash);
+        assert_int_equal(hashed.calls, 1);
+        assert_int_equal(hashed.work, 1 << 4);
+    }
+    memset(&hashed, 0, sizeof hashed);
+    assert_false(verify("korrekt\0Pferd", NULL));
+    assert_false(password_verify(bcrypt4, "korrekt\0Pferd", 13, todays));
+    assert_int_equal(hashed.calls, 2);
+}
+
 static int make_confs(void **state) {
     (void)state;
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR);
@@ -353,6 +445,7 @@ int main(void) {
         cmocka_unit_test(seventy_two_bytes), cmocka_unit_test(nul_bytes),
         cmocka_unit_test(normalised),        cmocka_unit_test(outdated),
         cmocka_unit_test(refusals),          cmocka_unit_test(every_common_password),
+        cmocka_unit_test(one_hash_each),     cmocka_unit_test(wrong_passwords_take_alike),
     };
     return cmocka_run_group_tests(tests, make_confs, free_confs);
 }
