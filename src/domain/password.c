@@ -70,11 +70,14 @@ static int itoa64_value(char c) {
     return at != NULL ? (int)(at - digits) : 1000;
 }
 
-static bool bcrypt_in_bounds(const char *hash) {
+/* Whatever is configured for new hashes is within bounds. */
+static bool bcrypt_in_bounds(const struct conf *conf, const char *hash) {
+    bool todays = conf->password_scheme == PASSWORD_BCRYPT && conf->password_cost > MAX_BCRYPT_COST;
+    int64_t most = todays ? conf->password_cost : MAX_BCRYPT_COST;
     int cost = hash[4] >= '0' && hash[4] <= '9' && hash[5] >= '0' && hash[5] <= '9'
                    ? (hash[4] - '0') * 10 + (hash[5] - '0')
                    : 1000;
-    return cost >= MIN_BCRYPT_COST && cost <= MAX_BCRYPT_COST && hash[6] == '$' && strlen(hash) == 60;
+    return cost >= MIN_BCRYPT_COST && cost <= most && hash[6] == '$' && strlen(hash) == 60;
 }
 
 static bool sha_in_bounds(const char *hash) {
@@ -95,10 +98,10 @@ static bool scrypt_in_bounds(const char *hash) {
            (strncmp(hash + 4, "U..../....", 10) == 0 || strncmp(hash + 4, "6..../....", 10) == 0);
 }
 
-static bool is_accepted(const char *hash) {
+static bool is_accepted(const struct conf *conf, const char *hash) {
     if (strncmp(hash, "$2a$", 4) == 0 || strncmp(hash, "$2b$", 4) == 0 ||
         strncmp(hash, "$2y$", 4) == 0)
-        return bcrypt_in_bounds(hash);
+        return bcrypt_in_bounds(conf, hash);
     if (strncmp(hash, "$5$", 3) == 0 || strncmp(hash, "$6$", 3) == 0)
         return sha_in_bounds(hash);
     if (strncmp(hash, "$y$", 3) == 0)
@@ -143,7 +146,7 @@ static void spend_the_rest(const struct conf *conf, const char *text, const char
 
 static bool verify_text(const struct conf *conf, const char *text, size_t len, const char *hash) {
     bool bcrypt = hash != NULL && strncmp(hash, "$2", 2) == 0;
-    if (hash == NULL || !is_accepted(hash) || len > YESCRYPT_MAX_BYTES ||
+    if (hash == NULL || !is_accepted(conf, hash) || len > YESCRYPT_MAX_BYTES ||
         (bcrypt && len > BCRYPT_MAX_BYTES) || memchr(text, '\0', len) != NULL) {
         spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "", conf->password_cost);
         return false;

@@ -51,6 +51,7 @@ def brief(brief_instance):
 def other_instance():
     yield from run_instance(server__base_path="/account", cookie__carries="jwt",
                             register__mode="closed", login__transport="cookie",
+                            password__scheme="yescrypt",
                             cookie__origins="https://app.example.org")
 
 

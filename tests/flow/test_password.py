@@ -55,11 +55,24 @@ def test_bad_new_password(user, login, new):
 
 
 def test_new_password_that_is_the_email_or_the_username(site):
-    name = fresh_name()
+    name = fresh_name() + "x"
     user = site.register(username=name)
     login = user.login()
-    for new in (user.email, name):
+    for new in (user.email, name, name.upper() + "1985!", "(" + user.email.split("@")[0] + ")",
+                "Gatehouse 2026"):
         refused(change(login, new=new), "invalid_request", {"newPassword"})
+
+
+def test_yescrypt_takes_long_passwords_whole(other):
+    """Where bcrypt stops at 72 bytes; the last of them counts."""
+    long = "\u043b\u043e\u0448\u0430\u0434\u044c " * 40
+    long = long.encode()[:500].decode(errors="ignore")
+    user = other.add_user(password=long)
+    (stored,), = other.sql("SELECT password_hash FROM users WHERE email = %s", user.email)
+    assert stored.startswith("$y$") and len(long.encode()) >= 499
+    granted(user.try_login())
+    for wrong in (long[:-1], long[:-1] + "x", long + "x"):
+        refused(user.try_login(wrong), "invalid_credentials")
 
 
 @pytest.mark.parametrize("old", [5, None, ["x"]])

@@ -14,6 +14,25 @@
 /* The cheapest that there is: what is looked at here does not depend on it. */
 static struct conf *bcrypt4, *bcrypt5, *yescrypt1, *yescrypt2;
 
+/* Not NULL: hashes to this, without hashing. */
+static const char *pretend;
+
+/* What was hashed since the counter was cleared; bcrypt's cost is a power of two. */
+static struct {
+    unsigned calls, work;
+} hashed;
+
+char *__real_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size) {
+    hashed.calls++;
+    if (strncmp(setting, "$2", 2) == 0)
+        hashed.work += 1u << atoi(setting + 4);
+    if (pretend != NULL)
+        return (char *)(uintptr_t)pretend;
+    return __real_crypt_rn(phrase, setting, data, size);
+}
+
 static struct conf *conf_with(const char *scheme, const char *cost) {
     char error[200];
     setenv("GATEHOUSE_PASSWORD_SCHEME", scheme, 1);
@@ -148,6 +167,19 @@ static void costs_have_bounds(void **state) {
     for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
         if (verify("korrekt Pferd", hashes[i]))
             fail_msg("\"%s\" verifies", hashes[i]);
+}
+
+/* A cost that is configured must verify, or nobody who registers could log in.  The hashing itself,
+ * which takes half a minute, is left out. */
+static void a_configured_cost_is_within_bounds(void **state) {
+    (void)state;
+    struct conf *bcrypt18 = conf_with("bcrypt", "18");
+    const char *hash = "$2y$18$KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa";
+    pretend = hash;
+    assert_true(password_verify(bcrypt18, "korrekt Pferd", 13, hash));
+    assert_false(password_verify(bcrypt5, "korrekt Pferd", 13, hash));
+    pretend = NULL;
+    conf_free(bcrypt18);
 }
 
 static void made_and_verified(void **state) {
@@ -339,20 +371,6 @@ static void every_common_password(void **state) {
     assert_false(password_is_common(""));
 }
 
-/* What was hashed since the counter was cleared; bcrypt's cost is a power of two. */
-static struct {
-    unsigned calls, work;
-} hashed;
-
-char *__real_crypt_rn(const char *phrase, const char *setting, void *data, int size);
-char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size);
-char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size) {
-    hashed.calls++;
-    if (strncmp(setting, "$2", 2) == 0)
-        hashed.work += 1u << atoi(setting + 4);
-    return __real_crypt_rn(phrase, setting, data, size);
-}
-
 /*
  * Nothing that is wrong takes less than what is wrong for nobody: an unknown user, a wrong password,
  * a user with an older hash or with none at all.  A password that is typed in another form of Unicode
@@ -446,6 +464,7 @@ int main(void) {
         cmocka_unit_test(normalised),        cmocka_unit_test(outdated),
         cmocka_unit_test(refusals),          cmocka_unit_test(every_common_password),
         cmocka_unit_test(one_hash_each),     cmocka_unit_test(wrong_passwords_take_alike),
+        cmocka_unit_test(a_configured_cost_is_within_bounds),
     };
     return cmocka_run_group_tests(tests, make_confs, free_confs);
 }
