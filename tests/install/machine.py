@@ -30,9 +30,10 @@ class Machine:
         self.scratch = Path(tempfile.mkdtemp(prefix="gatehouse-machine."))
         self.cgroup = cgroup_top() / self.scratch.name
         self.cgroup.mkdir()
-        # Into the cgroup before the namespace is made, of which that cgroup is then the root.
+        # Into the cgroup before the namespace is made, of which that cgroup is then the root; and gone
+        # with whoever runs the test, however that ends.
         self.outer = subprocess.Popen(
-            ["sh", "-c", 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"', "sh", str(self.cgroup),
+            ["setpriv", "--pdeathsig", "KILL", "sh", "-c", 'echo 0 >"$1/cgroup.procs"; shift; exec "$@"', "sh", str(self.cgroup),
              "unshare", "--mount", "--pid", "--fork", "--net", "--uts", "--ipc", "--cgroup",
              "--kill-child", "sh", str(HERE / "boot.sh"), str(lower), str(self.scratch)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
