@@ -48,16 +48,13 @@ bool check_redis_url(char *text, char *why, size_t why_size) {
     struct conf_redis_address address;
     if (strncmp(text, "rediss://", 9) == 0)
         return refuse(why, why_size,
-                      "TLS to Redis is not supported; allowed are redis:// and unix:// (use a "
-                      "tunnel or a Unix socket)");
-    if (strncmp(text, "redis+sentinel:", 15) == 0 || strncmp(text, "sentinel:", 9) == 0)
-        return refuse(why, why_size,
-                      "Redis Sentinel is not supported; allowed are redis:// and unix:// (give "
-                      "the address of the primary)");
+                      "the hiredis that this program was built with speaks no TLS; use a tunnel "
+                      "(stunnel) or a Unix socket");
     if (!conf_redis_address(text, &address))
         return refuse(why, why_size,
-                      "it must be redis://[user:password@]host[:port][/db] or "
-                      "unix:///path/to/redis.sock[?db=N]; special characters in a password are "
+                      "it must be redis://[user:password@]host[:port][/db], "
+                      "unix:///path/to/redis.sock[?db=N] or redis+sentinel://[user:password@]"
+                      "host[:port],host[:port]/primary[/db]; special characters in a password are "
                       "written %XX");
     return true;
 }
@@ -75,7 +72,7 @@ bool check_mariadb_url(char *text, char *why, size_t why_size) {
     struct conf_mariadb_address address;
     if (!conf_mariadb_address(text, &address))
         return refuse(why, why_size,
-                      "it must be mariadb://user[:password]@host[:port]/database; special "
+                      "it must be mariadb://user[:password]@host[:port][,host[:port]]/database; special "
                       "characters in a password are written %XX");
     return true;
 }

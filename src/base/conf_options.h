@@ -34,17 +34,24 @@ OPT_BOOL(server, seccomp, "yes",
          "program was built with libseccomp).")
 
 OPT_TEXT(redis, url, "redis://127.0.0.1:6379/0", check_redis_url,
-         "redis://[user:password@]host[:port][/db], or unix:///path/to/redis.sock[?db=N].")
+         "redis://[user:password@]host[:port][/db], unix:///path/to/redis.sock[?db=N], or "
+         "redis+sentinel://[user:password@]host[:port],host[:port]/primary[/db] where sentinels know "
+         "which Redis is the primary.")
 OPT_TEXT(redis, password_file, "", check_path,
          "A file that holds the Redis password (systemd credentials: a path below "
          "$CREDENTIALS_DIRECTORY).")
+OPT_TEXT(redis, sentinel_user, "", NULL,
+         "The user to log in to the sentinels as; empty: their default user.")
+OPT_TEXT(redis, sentinel_password_file, "", check_path,
+         "A file that holds the sentinels' own password; empty: they want none.")
 OPT_TEXT(redis, prefix, "gh:", check_redis_prefix,
          "What every key in Redis starts with.")
 OPT_DURATION(redis, timeout, "500ms", "10ms", "30s",
              "How long Redis may take to connect or to answer; then the request is answered 503.")
 
 OPT_TEXT(mariadb, url, "mariadb://gatehouse@localhost/gatehouse", check_mariadb_url,
-         "mariadb://user[:password]@host[:port]/database.")
+         "mariadb://user[:password]@host[:port][,host[:port]]/database. Of several hosts the first that "
+         "can be written to is used (the nodes of a Galera cluster, or a primary and its replicas).")
 OPT_TEXT(mariadb, socket, "", check_path,
          "The server's Unix socket; used instead of host and port when it is set.")
 OPT_TEXT(mariadb, password_file, "", check_path,

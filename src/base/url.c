@@ -95,7 +95,26 @@ static bool split_host(struct part part, char *host, size_t host_size, uint16_t 
             return false;
         *port = (uint16_t)number;
     }
-    return name.len && decode(name, host, host_size);
+    return name.len && !find(name, ',') && decode(name, host, host_size);
+}
+
+/* host[:port][,host[:port]]… */
+static bool split_hosts(struct part part, uint16_t port, struct conf_host *hosts, size_t *count) {
+    *count = 0;
+    for (bool more = true; more;) {
+        const char *comma = find(part, ',');
+        struct part one = comma ? before(part, comma) : part;
+        if (*count == CONF_MAX_HOSTS)
+            return false;
+        struct conf_host *host = &hosts[(*count)++];
+        host->port = port;
+        if (!split_host(one, host->host, sizeof host->host, &host->port))
+            return false;
+        more = comma != NULL;
+        if (more)
+            part = after(part, comma);
+    }
+    return true;
 }
 
 /* Takes "user:password@host:port" from the front of rest; what is left begins with / or ?. */
@@ -155,16 +174,30 @@ static bool redis_unix(struct part rest, struct part host, struct conf_redis_add
     return take_prefix(&query, "db=") && redis_db(query, &out->db);
 }
 
+static bool redis_sentinel(struct part rest, struct part hosts, struct conf_redis_address *out) {
+    if (!split_hosts(hosts, 26379, out->sentinels, &out->sentinel_count) || !take_prefix(&rest, "/"))
+        return false;
+    const char *slash = find(rest, '/');
+    struct part name = slash ? before(rest, slash) : rest;
+    if (!name.len || find(name, '?') || find(name, '#') ||
+        !decode(name, out->master, sizeof out->master))
+        return false;
+    return !slash || redis_db(after(rest, slash), &out->db);
+}
+
 bool conf_redis_address(const char *url, struct conf_redis_address *out) {
     *out = (struct conf_redis_address){.port = 6379};
     struct part rest = {url, strlen(url)};
-    bool tcp = take_prefix(&rest, "redis://");
-    if (!tcp && !take_prefix(&rest, "unix://"))
+    bool sentinel = take_prefix(&rest, "redis+sentinel://");
+    bool tcp = !sentinel && take_prefix(&rest, "redis://");
+    if (!sentinel && !tcp && !take_prefix(&rest, "unix://"))
         return false;
     struct authority authority = take_authority(&rest);
     if (!decode(authority.user, out->user, sizeof out->user) ||
         !decode(authority.password, out->password, sizeof out->password))
         return false;
+    if (sentinel)
+        return redis_sentinel(rest, authority.host, out);
     if (tcp)
         return redis_tcp(rest, authority.host, out);
     out->port = 0;
@@ -172,14 +205,14 @@ bool conf_redis_address(const char *url, struct conf_redis_address *out) {
 }
 
 bool conf_mariadb_address(const char *url, struct conf_mariadb_address *out) {
-    *out = (struct conf_mariadb_address){.port = 3306};
+    *out = (struct conf_mariadb_address){0};
     struct part rest = {url, strlen(url)};
     if (!take_prefix(&rest, "mariadb://") && !take_prefix(&rest, "mysql://"))
         return false;
     struct authority authority = take_authority(&rest);
     if (!authority.user.len || !decode(authority.user, out->user, sizeof out->user) ||
         !decode(authority.password, out->password, sizeof out->password) ||
-        !split_host(authority.host, out->host, sizeof out->host, &out->port))
+        !split_hosts(authority.host, 3306, out->hosts, &out->host_count))
         return false;
     return take_prefix(&rest, "/") && rest.len && !find(rest, '/') && !find(rest, '?') &&
            !find(rest, '#') && decode(rest, out->database, sizeof out->database);

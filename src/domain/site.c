@@ -45,6 +45,8 @@ struct site *site_read(const char *path, enum site_keys keys, char *why, size_t 
     bool ok = site->conf != NULL &&
               read_password(site->conf->redis_password_file, &site->redis_password, why,
                             why_size) &&
+              read_password(site->conf->redis_sentinel_password_file, &site->sentinel_password, why,
+                            why_size) &&
               read_password(site->conf->mariadb_password_file, &site->mariadb_password, why,
                             why_size);
     if (ok && keys != SITE_WITHOUT_KEYS) {
@@ -70,6 +72,7 @@ void site_free(struct site **site) {
     keyring_free(&(*site)->keys);
     free_password((*site)->redis_password);
     free_password((*site)->mariadb_password);
+    free_password((*site)->sentinel_password);
     for (size_t i = 0; i < CONF_MAX_POOLS; i++) {
         free_password((*site)->secrets[i]);
         peers_free(&(*site)->peers[i]);
@@ -87,6 +90,7 @@ void realm_open(struct realm *realm, const struct site *site, struct site_gates 
         .db = db_new(site->conf, site->mariadb_password, &gates->mariadb),
         .tokens = token_cache_new(),
     };
+    cache_set_sentinel_password(realm->cache, site->sentinel_password);
 }
 
 void realm_close(struct realm *realm) {

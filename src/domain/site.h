@@ -13,6 +13,7 @@ struct site {
     struct keyring *keys;   /* NULL when they were not asked for */
     char *redis_password;   /* NULL: none in a file */
     char *mariadb_password; /* NULL: none in a file */
+    char *sentinel_password; /* NULL: none in a file */
     /* Of conf's pools, where they were asked for: who may connect, and with what secret (NULL: none). */
     struct peers *peers[CONF_MAX_POOLS];
     char *secrets[CONF_MAX_POOLS];

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/url.h"
 #include "store/embedded.h"
+#include "store/sentinel.h"
 
 /* Replies of one flush; beyond, further blocks are taken and given back. */
 #define REPLY_KEEP (256 * 1024)
@@ -30,6 +31,8 @@ struct cache {
     const struct conf *conf;
     const char *password;
     struct conf_redis_address address;
+    struct sentinel_login sentinels;
+    struct sentinel_primary primary; /* whom redis is connected to, where sentinels named it */
     struct gate *gate;
     redisContext *redis; /* NULL: not connected */
     struct arena *replies;
@@ -107,12 +110,17 @@ struct cache *cache_new(const struct conf *conf, const char *password, struct ga
     cache->gate = gate;
     MUST(conf_redis_address(conf->redis_url, &cache->address));
     cache->password = password != NULL ? password : cache->address.password;
+    cache->sentinels.user = conf->redis_sentinel_user;
     cache->replies = arena_new(16 * 1024);
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
         cache->texts[i] = script_text(script_names[i]);
     cache->last = &cache->first;
     snprintf(cache->why, sizeof cache->why, "not asked yet");
     return cache;
+}
+
+void cache_set_sentinel_password(struct cache *cache, const char *password) {
+    cache->sentinels.password = password;
 }
 
 static void disconnect(struct cache *cache) {
@@ -152,11 +160,31 @@ static const char *context_error(const redisContext *redis) {
     return redis->err ? redis->errstr : "no answer";
 }
 
+static bool has_sentinels(const struct cache *cache) {
+    return cache->address.sentinel_count > 0;
+}
+
+/* Sentinels may take half of the time; the primary has the rest. */
+static bool find_primary(struct cache *cache, int64_t deadline) {
+    char why[200];
+    int64_t half = clock_mono_ms() + (deadline - clock_mono_ms()) / 2;
+    if (!has_sentinels(cache) || sentinel_find(&cache->address, &cache->sentinels, cache->gate, half,
+                                               &cache->primary, why, sizeof why))
+        return true;
+    snprintf(cache->why, sizeof cache->why, "no sentinel names a primary: %s", why);
+    return false;
+}
+
 static bool open_socket(struct cache *cache, int64_t deadline) {
     const struct conf_redis_address *to = &cache->address;
+    if (!find_primary(cache, deadline))
+        return false;
     struct timeval left = time_left(deadline);
-    cache->redis = to->path[0] != '\0' ? redisConnectUnixWithTimeout(to->path, left)
-                                       : redisConnectWithTimeout(to->host, to->port, left);
+    if (has_sentinels(cache))
+        cache->redis = redisConnectWithTimeout(cache->primary.host, cache->primary.port, left);
+    else
+        cache->redis = to->path[0] != '\0' ? redisConnectUnixWithTimeout(to->path, left)
+                                           : redisConnectWithTimeout(to->host, to->port, left);
     MUST(cache->redis != NULL);
     if (cache->redis->err) {
         note(cache, context_error(cache->redis));
@@ -195,14 +223,40 @@ static int append_login(struct cache *cache) {
     return asked;
 }
 
-/* Login, database and scripts in one round trip. */
+/* What HELLO (Redis 6) or ROLE says: a replica may still know what its primary has forgotten, a revoked
+ * session above all.  Each of the two may be forbidden to us or unknown to the server, not both. */
+static bool is_primary(struct cache *cache, const struct reply *hello, const struct reply *role) {
+    const char *says = reply_text(reply_at(role, 0));
+    for (size_t i = 0; says == NULL && hello->kind == REPLY_LIST && i + 1 < hello->count; i += 2) {
+        const char *name = reply_text(reply_at(hello, i));
+        if (name != NULL && strcmp(name, "role") == 0)
+            says = reply_text(reply_at(hello, i + 1));
+    }
+    if (says == NULL)
+        note(cache, hello->kind == REPLY_ERROR ? hello->text : "it does not say what role it has");
+    else if (strcmp(says, "master") != 0)
+        note(cache, "it is a replica, and may not know of what was revoked; give the primary's address");
+    return says != NULL && strcmp(says, "master") == 0;
+}
+
+static bool check_role(struct cache *cache) {
+    const struct reply *hello = next_reply(cache);
+    const struct reply *role = hello != NULL ? next_reply(cache) : NULL;
+    return role != NULL && is_primary(cache, hello, role);
+}
+
+/* Login, database, role and scripts in one round trip. */
 static bool greet(struct cache *cache, int64_t deadline) {
     struct timeval left = time_left(deadline);
     redisSetTimeout(cache->redis, left);
     int asked = append_login(cache);
+    redisAppendCommand(cache->redis, "HELLO");
+    redisAppendCommand(cache->redis, "ROLE");
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
         redisAppendCommand(cache->redis, "SCRIPT LOAD %s", cache->texts[i]);
     for (int i = 0; i < asked + SCRIPT_COUNT; i++) {
+        if (i == asked && !check_role(cache))
+            return false;
         const struct reply *reply = next_reply(cache);
         if (reply == NULL)
             return false;
@@ -223,12 +277,24 @@ static void log_down(struct cache *cache) {
     if (!cache->down)
         log_error("Redis cannot be asked; requests are answered 503 until it can",
                   F_STR("reason", cache->why),
-                  F_STR("address", cache->address.path[0] ? cache->address.path
-                                                          : cache->address.host));
+                  F_STR("address", has_sentinels(cache)       ? cache->address.master
+                                   : cache->address.path[0] ? cache->address.path
+                                                            : cache->address.host));
     cache->down = true;
 }
 
+/* Another Redis leads by now, and this one's word counts no more. */
+static void leave_old_primary(struct cache *cache) {
+    if (!has_sentinels(cache) || cache->redis == NULL ||
+        !sentinel_moved(&cache->address, &cache->sentinels, cache->gate, &cache->primary))
+        return;
+    log_info("another Redis is the primary now", F_STR("before", cache->primary.host),
+             F_INT("port", cache->primary.port));
+    disconnect(cache);
+}
+
 static bool ensure(struct cache *cache, int64_t deadline) {
+    leave_old_primary(cache);
     if (cache->redis != NULL)
         return true;
     if (!gate_may_try(cache->gate, cache->conf->redis_timeout)) {

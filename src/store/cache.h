@@ -65,6 +65,8 @@ struct ask {
  * conf.  Opens nothing yet.  Free with cache_free (closes the connection, clears the pointer).
  */
 struct cache *cache_new(const struct conf *conf, const char *password, struct gate *gate);
+/* The sentinels' own password; NULL: they want none.  Borrowed for the cache's life. */
+void cache_set_sentinel_password(struct cache *cache, const char *password);
 void cache_free(struct cache **cache);
 
 /* Connects if need be: ANSWER_YES, or ANSWER_UNKNOWN in every case in which Redis cannot be asked

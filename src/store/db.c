@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -17,6 +18,7 @@ struct db {
     const char *password;
     struct conf_mariadb_address address;
     struct gate *gate;
+    size_t host; /* which of several was connected to last */
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *statements[STMT_COUNT];
     bool patient, down;
@@ -94,20 +96,65 @@ static void log_down(struct db *db) {
 }
 
 /* CLIENT_FOUND_ROWS: matched rows are counted, not changed ones, so that writing the same value
- * again is no "nobody there". */
-static bool open_connection(struct db *db) {
+ * again is no "nobody there".  host NULL: the local socket. */
+static bool connect_to(struct db *db, const struct conf_host *host) {
     db->mysql = mysql_init(NULL);
     MUST(db->mysql != NULL);
     set_options(db);
-    const char *socket = db->conf->mariadb_socket;
     const char *password = db->password[0] != '\0' ? db->password : NULL;
-    bool local = socket[0] != '\0';
-    if (mysql_real_connect(db->mysql, local ? "localhost" : db->address.host, db->address.user,
-                           password, db->address.database, (unsigned)db->address.port,
-                           local ? socket : NULL, CLIENT_FOUND_ROWS) != NULL)
+    if (mysql_real_connect(db->mysql, host != NULL ? host->host : "localhost", db->address.user,
+                           password, db->address.database, host != NULL ? host->port : 0,
+                           host != NULL ? NULL : db->conf->mariadb_socket,
+                           CLIENT_FOUND_ROWS) != NULL)
         return true;
     note(db, mysql_error(db->mysql));
     disconnect(db);
+    return false;
+}
+
+/* A replica, or a server whose administrator has stopped writing: what it knows may be old, and what it
+ * is told is refused.  An account with READ_ONLY ADMIN would not notice. */
+static bool can_be_written_to(struct db *db) {
+    bool writable = false;
+    MYSQL_RES *result = NULL;
+    if (mysql_query(db->mysql, "SELECT @@global.read_only") == 0)
+        result = mysql_store_result(db->mysql);
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL)
+        writable = strcmp(row[0], "0") == 0 || strcmp(row[0], "OFF") == 0;
+    note(db, row == NULL ? mysql_error(db->mysql) : "the server is read-only");
+    if (result != NULL)
+        mysql_free_result(result);
+    return writable;
+}
+
+static bool log_host(struct db *db, size_t which) {
+    if (which != db->host && db->address.host_count > 1)
+        log_warning("another MariaDB host is used now",
+                    F_STR("host", db->address.hosts[which].host),
+                    F_INT("port", db->address.hosts[which].port));
+    db->host = which;
+    return true;
+}
+
+/* The first host, in the order of the configuration, that can be written to.  A single server that
+ * is read-only is used as it is: reading goes on, and what must be written is answered 503. */
+static bool open_connection(struct db *db) {
+    struct buf said = {0};
+    if (db->conf->mariadb_socket[0] != '\0')
+        return connect_to(db, NULL);
+    for (size_t i = 0; i < db->address.host_count; i++) {
+        if (connect_to(db, &db->address.hosts[i]) &&
+            (db->address.host_count == 1 || can_be_written_to(db))) {
+            buf_free(&said);
+            return log_host(db, i);
+        }
+        disconnect(db);
+        buf_addf(&said, "%s%s:%u: %s", said.len > 0 ? "; " : "", db->address.hosts[i].host,
+                 db->address.hosts[i].port, db->why);
+    }
+    note(db, said.data);
+    buf_free(&said);
     return false;
 }
 

@@ -13,8 +13,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/url.h"
+
 struct gate {
     _Atomic int64_t shut_until; /* clock_mono_ms; 0: open */
+    /* Where sentinels say which host leads: see sentinel.h. */
+    _Atomic int64_t ask_after;                  /* clock_mono_ms */
+    _Atomic int64_t rest_until[CONF_MAX_HOSTS]; /* clock_mono_ms; of sentinels that did not answer */
+    _Atomic uint64_t epoch;                     /* the highest that any of them named */
+    _Atomic uint32_t turn;
 };
 
 /* Whether the caller may try now.  When the gate was shut, it stays shut for the others while the

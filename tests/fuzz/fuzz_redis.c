@@ -40,6 +40,8 @@ static void say(int fd, const void *bytes, size_t size) {
 
 static void greet(int fd) {
     static const char sha[] = "$40\r\n0123456789abcdef0123456789abcdef01234567\r\n";
+    static const char role[] = "-ERR unknown command\r\n*1\r\n$6\r\nmaster\r\n";
+    say(fd, role, sizeof role - 1);
     for (int i = 0; i < SCRIPT_COUNT; i++)
         say(fd, sha, sizeof sha - 1);
 }

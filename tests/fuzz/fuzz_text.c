@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     names(text);
     passwords(text, len);
     if (conf_redis_address(text, &redis))
-        PROMISE((redis.host[0] != '\0') != (redis.path[0] != '\0'));
+        PROMISE((redis.host[0] != '\0') + (redis.path[0] != '\0') + (redis.sentinel_count > 0) == 1);
     if (conf_mariadb_address(text, &mariadb))
         PROMISE(mariadb.user[0] != '\0' && mariadb.database[0] != '\0');
     conf_url_password(text, &len);

@@ -48,7 +48,10 @@ static void redis_refusals(void **state) {
     (void)state;
     static const char *const rows[] = {
         "", "redis", "redis:", "redis:/h", "redis://", "redis:///0", "redis://:6379", "redis://u@",
-        "rediss://h", "redis+sentinel://h", "http://h", "REDIS://h", "redis://h:", "redis://h:0",
+        "rediss://h", "redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel://h,/m",
+        "redis+sentinel://,h/m", "redis+sentinel://h/m/x", "redis+sentinel://h/m?db=1",
+        "redis+sentinel://a,b,c,d,e,f,g,h,i/m", "redis://a,b",
+        "http://h", "REDIS://h", "redis://h:", "redis://h:0",
         "redis://h:65536", "redis://h:x", "redis://h:-1", "redis://h:1:2", "redis://h/x",
         "redis://h/-1", "redis://h/1/2", "redis://h/99999", "redis://h?db=1", "redis://h#x",
         "redis://h%zz", "redis://h%0", "redis://h%", "redis://u:%00@h", "redis://[::1", "redis://[]",
@@ -79,10 +82,36 @@ static void mariadb_rows(void **state) {
             fail_msg("%s was refused", rows[i].url);
         assert_string_equal(address.user, rows[i].user);
         assert_string_equal(address.password, rows[i].password);
-        assert_string_equal(address.host, rows[i].host);
-        assert_int_equal(address.port, rows[i].port);
+        assert_int_equal(address.host_count, 1);
+        assert_string_equal(address.hosts[0].host, rows[i].host);
+        assert_int_equal(address.hosts[0].port, rows[i].port);
         assert_string_equal(address.database, rows[i].database);
     }
+}
+
+static void several_hosts(void **state) {
+    (void)state;
+    struct conf_redis_address redis;
+    struct conf_mariadb_address mariadb;
+    assert_true(conf_redis_address("redis+sentinel://u:p@a,b:1,[::1]:2/my%20primary/3", &redis));
+    assert_string_equal(redis.user, "u");
+    assert_string_equal(redis.password, "p");
+    assert_string_equal(redis.master, "my primary");
+    assert_int_equal(redis.db, 3);
+    assert_string_equal(redis.host, "");
+    assert_int_equal(redis.sentinel_count, 3);
+    assert_string_equal(redis.sentinels[0].host, "a");
+    assert_int_equal(redis.sentinels[0].port, 26379);
+    assert_string_equal(redis.sentinels[2].host, "::1");
+    assert_int_equal(redis.sentinels[2].port, 2);
+    assert_true(conf_redis_address("redis+sentinel://a/m", &redis));
+    assert_int_equal(redis.sentinel_count, 1);
+    assert_true(conf_mariadb_address("mariadb://u:p@a:1,b/d", &mariadb));
+    assert_int_equal(mariadb.host_count, 2);
+    assert_string_equal(mariadb.hosts[0].host, "a");
+    assert_int_equal(mariadb.hosts[0].port, 1);
+    assert_string_equal(mariadb.hosts[1].host, "b");
+    assert_int_equal(mariadb.hosts[1].port, 3306);
 }
 
 static void mariadb_refusals(void **state) {
@@ -90,7 +119,7 @@ static void mariadb_refusals(void **state) {
     static const char *const rows[] = {
         "", "mariadb://", "mariadb://h/d", "mariadb://u@h", "mariadb://u@h/", "mariadb://u@/d",
         "mariadb://:p@h/d", "mariadb://u@h/d/e", "mariadb://u@h/d?x=1", "postgres://u@h/d",
-        "mariadb://u@h:0/d", "mariadb://u:%4@h/d",
+        "mariadb://u@h:0/d", "mariadb://u@h,/d", "mariadb://u@,h/d", "mariadb://u:%4@h/d",
     };
     struct conf_mariadb_address address;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -142,7 +171,7 @@ static void passwords_are_found(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(redis_rows),       cmocka_unit_test(redis_refusals),
+        cmocka_unit_test(several_hosts), cmocka_unit_test(redis_rows),       cmocka_unit_test(redis_refusals),
         cmocka_unit_test(mariadb_rows),     cmocka_unit_test(mariadb_refusals),
         cmocka_unit_test(passwords_are_found), cmocka_unit_test(long_parts_are_refused),
     };

@@ -46,9 +46,10 @@ dir_option() {
 }
 
 settings_load() {
-    local key value
+    local line key value
     [ -r "$DIR/settings" ] || return 1
-    while IFS='=' read -r key value; do
+    while read -r line; do
+        key=${line%%=*} value=${line#*=}
         case $key in
         port) PORT=$value ;;
         tls_port) TLS_PORT=$value ;;

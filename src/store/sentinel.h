@@ -1,0 +1,46 @@
+/*
+ * sentinel: which Redis is the primary now, as Redis Sentinel says
+ * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
+ *
+ * A sentinel that is cut off from the others may go on naming a primary that they have replaced: of all
+ * answers the one with the highest configuration epoch counts.  Beside cache.c this is the only file that
+ * knows hiredis.
+ */
+#ifndef STORE_SENTINEL_H
+#define STORE_SENTINEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/url.h"
+#include "store/gate.h"
+
+struct sentinel_primary {
+    char host[256];
+    uint16_t port;
+    uint64_t epoch;
+};
+
+/* address has the sentinels and the primary's name; user ("" for none) and password (NULL: none) are the
+ * sentinels' own. */
+struct sentinel_login {
+    const char *user, *password;
+};
+
+/*
+ * Asks the sentinels until deadline (clock_mono_ms), those first that answered lately; stops once a
+ * majority has answered.  False: none named a primary; why says what each said.
+ */
+bool sentinel_find(const struct conf_redis_address *address, const struct sentinel_login *login,
+                   struct gate *gate, int64_t deadline, struct sentinel_primary *primary, char *why,
+                   size_t why_size);
+
+/*
+ * Whether another Redis leads than when connection was made: primary is whom it was made to.  Costs a
+ * look at shared memory; every 250 ms one worker of all asks one sentinel, in turn, and tells the others.
+ */
+bool sentinel_moved(const struct conf_redis_address *address, const struct sentinel_login *login,
+                    struct gate *gate, const struct sentinel_primary *primary);
+
+#endif
