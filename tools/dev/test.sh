@@ -82,25 +82,58 @@ flow_run() {
     printf '%s\n' "$rc" >"$status"
 }
 
-test_flow() {
-    local only=$1 log=$TEST_ROOT/pytest.log status=$TEST_ROOT/pytest.status
-    local rc line folder folders=()
-    for folder in house flow pool fronts docs install; do
-        if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
-            folders+=("tests/$folder")
-        fi
-    done
-    flow_run "$status" "${folders[@]}" ${only:+-k "$only"} | tee "$log"
-    rc=$(cat "$status" 2>/dev/null || printf 1)
+# flow_count LOG STATUS_FILE ONLY: what pytest's last line says.
+flow_count() {
+    local log=$1 rc line passed failed
+    rc=$(cat "$2" 2>/dev/null || printf 1)
     line=$(grep -E '[0-9]+ (passed|failed|error|skipped|deselected).* in [0-9.]+' "$log" | tail -n 1 || true)
-    local passed failed
     passed=$(before_word passed "$line")
     failed=$(($(before_word failed "$line") + $(before_word 'errors?' "$line")))
     # 5: nothing was selected, which --only may do; else a run that broke is a failure.
-    if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ] && ! { [ "$rc" -eq 5 ] && [ -n "$only" ]; }; then
+    if [ "$rc" -ne 0 ] && [ "$failed" -eq 0 ] && ! { [ "$rc" -eq 5 ] && [ -n "$3" ]; }; then
         failed=1
     fi
     count "$passed" "$failed" "$(before_word skipped "$line")"
+}
+
+# Those of FOLDERS that hold tests.
+flow_folders() {
+    local folder
+    for folder in "$@"; do
+        if compgen -G "$TOP/tests/$folder/test_*.py" >/dev/null; then
+            printf 'tests/%s\n' "$folder"
+        fi
+    done
+}
+
+SECOND_PID=''
+
+# Once it has ended by itself, its number may belong to somebody else.
+second_end() { [ -s "$TEST_ROOT/second.status" ] || kill -TERM -- "-$SECOND_PID" 2>/dev/null; }
+
+# Two at once: what drives the instance, and what sets up machines, web servers and browsers of its
+# own. Much of both is waiting. The second speaks when the first has ended.
+test_flow() {
+    local only=$1 first second
+    mapfile -t first < <(flow_folders house flow pool)
+    mapfile -t second < <(flow_folders fronts docs install)
+    if [ "${#second[@]}" -gt 0 ]; then
+        # A process group of its own, so that all of it can be ended.
+        set -m
+        flow_run "$TEST_ROOT/second.status" "${second[@]}" ${only:+-k "$only"} \
+            >"$TEST_ROOT/second.log" 2>&1 9>&- &
+        set +m
+        SECOND_PID=$!
+        on_exit second_end
+    fi
+    flow_run "$TEST_ROOT/first.status" "${first[@]}" ${only:+-k "$only"} | tee "$TEST_ROOT/first.log"
+    flow_count "$TEST_ROOT/first.log" "$TEST_ROOT/first.status" "$only"
+    if [ -n "$SECOND_PID" ]; then
+        [ -s "$TEST_ROOT/second.status" ] || say "  web servers, documents and machines: still going on"
+        wait "$SECOND_PID" || true
+        cat "$TEST_ROOT/second.log"
+        flow_count "$TEST_ROOT/second.log" "$TEST_ROOT/second.status" "$only"
+    fi
 }
 
 # What the sanitizers find in a running service shows in no answer. AddressSanitizer writes it to
