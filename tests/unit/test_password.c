@@ -401,7 +401,7 @@ static void wrong_passwords_take_alike(void **state) {
     struct conf *bcrypt7 = conf_with("bcrypt", "7");
     for (size_t p = 0; p < sizeof passwords / sizeof *passwords; p++) {
         size_t len = strlen(passwords[p]);
-        bool twice = passwords[p][1] == '\xcc';
+        bool twice = strchr(passwords[p], '\xcc') != NULL;
         unsigned expected = (1u << 7) * (twice ? 2 : 1);
         for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++) {
             memset(&hashed, 0, sizeof hashed);
