@@ -27,6 +27,8 @@ static const char usage[] =
 
 static const char *conf_path = DEFAULT_CONF;
 static struct site_gates *gates;
+static struct key_board *key_board;
+static struct key_watch watched;
 
 static void open_log(const struct conf *conf) {
     log_open((enum log_target)conf->log_target, (enum log_format)conf->log_format,
@@ -50,6 +52,7 @@ static struct generation *generation_new(struct site *site) {
     const struct conf *conf = site->conf;
     generation->site = site;
     generation->gates = gates;
+    generation->keys = key_board;
     generation->plan.user = conf->server_user;
     generation->plan.group = conf->server_group;
     generation->plan.pid_file = conf->server_pid_file;
@@ -69,7 +72,15 @@ static struct pool_plan *load(void) {
         return NULL;
     }
     open_log(site->conf);
+    /* The new generation's keys may be newer than those on the board, which it looks at too. */
+    if (watched.directory != NULL && strcmp(watched.directory, site->conf->token_keys) == 0)
+        key_watch(&watched, key_board, site->conf->token_keys);
     return &generation_new(site)->plan;
+}
+
+static void watch_keys(const struct pool_plan *plan) {
+    const struct generation *generation = plan->world;
+    key_watch(&watched, key_board, generation->site->conf->token_keys);
 }
 
 static void unload(struct pool_plan *plan) {
@@ -150,7 +161,8 @@ static int run(char **argv, bool foreground) {
     struct generation *generation = generation_new(site);
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
-    const struct pool_ops ops = {.load = load, .unload = unload, .work = serve_work};
+    const struct pool_ops ops = {
+        .load = load, .unload = unload, .tick = watch_keys, .work = serve_work};
     return pool_run(&ops, &generation->plan, argv);
 }
 
@@ -163,6 +175,7 @@ int main(int argc, char **argv) {
     log_identity("master");
     gates = pool_shared_memory(sizeof *gates);
     metrics_share(pool_shared_memory(metrics_size(POOL_MAX_WORKERS)), POOL_MAX_WORKERS);
+    key_board = pool_shared_memory(key_board_size());
     while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
         switch (option) {
         case 'c':

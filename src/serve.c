@@ -17,7 +17,24 @@
 struct serving {
     const struct worker *worker;
     struct api *api;
+    struct realm *realm;
+    const struct key_board *board;
+    uint32_t keys_seen;      /* on the board */
+    struct keyring *keys;    /* taken from the board; NULL: the site's are in force */
 };
+
+/* Whatever is verified or signed from now on is so with these; tokens that were verified with the
+ * others are forgotten, since a key may be gone. */
+static void take_keys(struct serving *serving) {
+    struct keyring *keys = key_board_take(serving->board, serving->realm->conf->token_keys,
+                                          &serving->keys_seen);
+    if (keys == NULL)
+        return;
+    serving->realm->keys = keys;
+    token_cache_clear(serving->realm->tokens);
+    keyring_free(&serving->keys);
+    serving->keys = keys;
+}
 
 static enum loop_order order(void *context) {
     const struct serving *serving = context;
@@ -32,8 +49,9 @@ static enum loop_order order(void *context) {
 }
 
 static void serve(void *context, struct fcgi_request **batch, size_t count) {
-    const struct serving *serving = context;
+    struct serving *serving = context;
     worker_busy(serving->worker, clock_mono_ms());
+    take_keys(serving);
     api_serve(serving->api, batch, count);
     worker_busy(serving->worker, 0);
     worker_served(serving->worker, count);
@@ -112,7 +130,10 @@ int serve_work(const struct worker *worker) {
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)
         step_back();
-    struct serving serving = {.worker = worker, .api = api_new(&realm, pools, batch)};
+    struct serving serving = {.worker = worker,
+                              .api = api_new(&realm, pools, batch),
+                              .realm = &realm,
+                              .board = generation->keys};
     api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
     struct loop *loop = make_loop(&serving, generation->site->conf);
     if (generation->site->conf->server_seccomp && confine_is_built_in())
@@ -122,5 +143,6 @@ int serve_work(const struct worker *worker) {
     loop_free(&loop);
     api_free(&serving.api);
     realm_close(&realm);
+    keyring_free(&serving.keys);
     return ok ? 0 : EX_OSERR;
 }

@@ -4,6 +4,7 @@
 #ifndef SERVE_H
 #define SERVE_H
 
+#include "domain/key_board.h"
 #include "domain/site.h"
 #include "pool/pool.h"
 
@@ -12,6 +13,7 @@ struct generation {
     struct pool_plan plan;
     struct site *site;
     struct site_gates *gates;
+    const struct key_board *keys; /* what the master found among the keys since */
 };
 
 /* For struct pool_ops; the plan's world is the generation. */

@@ -36,4 +36,7 @@ void handle_metrics(struct request *request);
 /* handle_health.c */
 void handle_health(struct request *request);
 
+/* handle_keys.c */
+void handle_jwks(struct request *request);
+
 #endif

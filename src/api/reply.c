@@ -122,12 +122,17 @@ static void put_status_first(struct request *request, int status) {
     memcpy(out->data + at, line, len);
 }
 
-static void add_head(struct request *request, int status) {
-    static const char always[] = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+static void add_status(struct request *request, int status) {
+    static const char always[] = "X-Content-Type-Options: nosniff\r\n";
     struct buf *out = request->fcgi->out;
     put_status_first(request, status);
     buf_add(out, always, sizeof always - 1);
     reply_header(request, "X-Request-Id", request->id);
+}
+
+static void add_head(struct request *request, int status) {
+    add_status(request, status);
+    reply_header(request, "Cache-Control", "no-store");
     if (request->origin != NULL)
         add_cors(request);
 }
@@ -181,6 +186,15 @@ void reply_json(struct request *request, int status, json *body) {
 void reply_plain(struct request *request, const char *content_type, const char *text, size_t len) {
     add_head(request, 200);
     add_body(request, content_type, text, len);
+}
+
+/* One copy in a cache serves every origin: it says nothing of who asked. */
+void reply_public(struct request *request, const char *text, int64_t max_age_s) {
+    add_status(request, 200);
+    reply_header(request, "Cache-Control",
+                 arena_printf(request->arena, "public, max-age=%lld", (long long)max_age_s));
+    reply_header(request, "Access-Control-Allow-Origin", "*");
+    add_body(request, "application/json", text, strlen(text));
 }
 
 void reply_message(struct request *request, const char *message) {

@@ -31,6 +31,7 @@ static const struct route routes[] = {
     {POST,   "/revoke",        handle_revoke,          ACCESS_ANYONE,     BODY_FORM,     ROUTE_PLAIN},
     {GET,    "/health",        handle_health,          ACCESS_ANYONE,     BODY_NONE,     ROUTE_PLAIN},
     {GET,    "/metrics",       handle_metrics,         ACCESS_ANYONE,     BODY_NONE,     ROUTE_STEPS},
+    {GET,    "/.well-known/jwks.json", handle_jwks,    ACCESS_ANYONE,     BODY_NONE,     ROUTE_STEPS},
 };
 /* clang-format on */
 

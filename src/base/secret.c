@@ -50,31 +50,43 @@ void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]) {
     MUST(EVP_DigestFinal_ex(context, out, NULL) == 1);
 }
 
-static EVP_MAC_CTX *hmac_context(void) {
-    static EVP_MAC_CTX *context;
-    if (context)
-        return context;
-    static char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                           OSSL_PARAM_construct_end()};
+/* One context for each digest, for the same reason. */
+static EVP_MAC_CTX *hmac_context(enum secret_digest digest) {
+    static EVP_MAC_CTX *contexts[3];
+    static char names[][7] = {[SECRET_SHA256] = "SHA256",
+                              [SECRET_SHA384] = "SHA384",
+                              [SECRET_SHA512] = "SHA512"};
+    if (contexts[digest])
+        return contexts[digest];
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, names[digest], 0),
+        OSSL_PARAM_construct_end()};
     EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "HMAC", NULL);
     MUST(algorithm != NULL);
-    MUST((context = EVP_MAC_CTX_new(algorithm)) != NULL);
+    MUST((contexts[digest] = EVP_MAC_CTX_new(algorithm)) != NULL);
     EVP_MAC_free(algorithm);
-    MUST(EVP_MAC_CTX_set_params(context, params) == 1);
-    return context;
+    MUST(EVP_MAC_CTX_set_params(contexts[digest], params) == 1);
+    return contexts[digest];
 }
 
-void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
-                        uint8_t out[SHA256_SIZE]) {
+size_t secret_hmac(enum secret_digest digest, const void *key, size_t key_len, const void *bytes,
+                   size_t len, uint8_t out[SECRET_HMAC_MAX]) {
     static const uint8_t none[1];
-    EVP_MAC_CTX *context = hmac_context();
+    EVP_MAC_CTX *context = hmac_context(digest);
     size_t out_len = 0;
     /* A NULL key would mean the key of the call before. */
     MUST(EVP_MAC_init(context, key_len ? key : none, key_len, NULL) == 1);
     MUST(EVP_MAC_update(context, len ? bytes : none, len) == 1);
-    MUST(EVP_MAC_final(context, out, &out_len, SHA256_SIZE) == 1);
-    MUST(out_len == SHA256_SIZE);
+    MUST(EVP_MAC_final(context, out, &out_len, SECRET_HMAC_MAX) == 1);
+    return out_len;
+}
+
+void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                        uint8_t out[SHA256_SIZE]) {
+    uint8_t mac[SECRET_HMAC_MAX];
+    MUST(secret_hmac(SECRET_SHA256, key, key_len, bytes, len, mac) == SHA256_SIZE);
+    memcpy(out, mac, SHA256_SIZE);
+    secret_wipe(mac, sizeof mac);
 }
 
 /* A secret that others can read or replace is none. */

@@ -1,5 +1,6 @@
 /*
- * secret: random bytes, digests, and manners for what must not be seen.  The door to libcrypto.
+ * secret: random bytes, digests, and manners for what must not be seen.  The door to libcrypto,
+ * together with pkey.c.
  */
 #ifndef BASE_SECRET_H
 #define BASE_SECRET_H
@@ -21,6 +22,11 @@ bool secret_equal(const void *a, const void *b, size_t len);
 void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                         uint8_t out[SHA256_SIZE]);
+/* HMAC with any of these digests; returns its length: 32, 48 or 64. */
+#define SECRET_HMAC_MAX 64
+enum secret_digest { SECRET_SHA256, SECRET_SHA384, SECRET_SHA512 };
+size_t secret_hmac(enum secret_digest digest, const void *key, size_t key_len, const void *bytes,
+                   size_t len, uint8_t out[SECRET_HMAC_MAX]);
 
 /*
  * Reads a file that holds a secret: a regular file, owned by root or by us, with no permission for

@@ -131,6 +131,8 @@ int input_secret(const char *prompt, struct input *input);
 int input_new_password(struct input *input);
 /* All of standard input, up to most bytes and one more. */
 int input_all(size_t most, struct input *input);
+/* All of a file of at most that many bytes.  CTL_DONE, or the exit code after saying why. */
+int input_file(const char *path, size_t most, struct input *input);
 /* A question on the terminal, answered yes; true without asking where there is none. */
 bool input_confirms(const char *question);
 
@@ -149,6 +151,9 @@ int account_outcome(const struct ctl *ctl, enum account_result result, const cha
 /* A whole number within bounds; false: it is none. */
 bool number_read(const char *text, int64_t min, int64_t max, int64_t *out);
 
+/* verb_jws.c: token verify --jws. */
+int verify_jws(struct ctl *ctl);
+
 /* The verbs ----------------------------------------------------------------------------------- */
 
 int verb_client_add(struct ctl *ctl);
@@ -157,7 +162,10 @@ int verb_client_list(struct ctl *ctl);
 int verb_db_migrate(struct ctl *ctl);
 int verb_db_status(struct ctl *ctl);
 int verb_json_check(struct ctl *ctl);
+int verb_key_list(struct ctl *ctl);
 int verb_key_new(struct ctl *ctl);
+int verb_key_retire(struct ctl *ctl);
+int verb_key_rotate(struct ctl *ctl);
 int verb_password_hash(struct ctl *ctl);
 int verb_password_verify(struct ctl *ctl);
 int verb_session_list(struct ctl *ctl);

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +21,12 @@ void input_free(struct input *input) {
 }
 
 /* Reads until most bytes are there, the input ends, or (line) a line has ended. */
-static bool read_up_to(size_t most, bool line, struct input *input) {
+static bool read_up_to(int fd, size_t most, bool line, struct input *input) {
     input->bytes = calloc(1, most + 1);
     MUST(input->bytes != NULL);
     input->len = 0;
     while (input->len < most) {
-        ssize_t got = read(STDIN_FILENO, input->bytes + input->len, most - input->len);
+        ssize_t got = read(fd, input->bytes + input->len, most - input->len);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -46,7 +47,7 @@ static int cannot_read(struct input *input) {
 }
 
 static int read_line(struct input *input) {
-    if (!read_up_to(LINE_MAX_BYTES, true, input))
+    if (!read_up_to(STDIN_FILENO, LINE_MAX_BYTES, true, input))
         return cannot_read(input);
     const char *end = memchr(input->bytes, '\n', input->len);
     size_t len = end != NULL ? (size_t)(end - input->bytes) : input->len;
@@ -115,7 +116,21 @@ int input_new_password(struct input *input) {
 }
 
 int input_all(size_t most, struct input *input) {
-    return read_up_to(most + 1, false, input) ? CTL_DONE : cannot_read(input);
+    return read_up_to(STDIN_FILENO, most + 1, false, input) ? CTL_DONE : cannot_read(input);
+}
+
+int input_file(const char *path, size_t most, struct input *input) {
+    *input = (struct input){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool complete = fd >= 0 && read_up_to(fd, most + 1, false, input);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (complete && input->len <= most)
+        return CTL_DONE;
+    input_free(input);
+    return complete ? fail(CTL_REFUSED, "%s is longer than %zu bytes", path, most)
+                    : fail(CTL_REFUSED, "%s cannot be read: %s", path, strerror(error));
 }
 
 bool input_confirms(const char *question) {

@@ -31,8 +31,17 @@ const struct verb verbs[] = {
      "", "gatehousectl db status",
      "List the steps of the schema; exits with 1 when one is pending."},
     {"key", "new", verb_key_new, NEEDS_CONF, 0, 0, "--alg=",
-     "[--alg HS256]", "gatehousectl key new",
-     "Make a key; the first one signs, the next ones only verify."},
+     "[--alg HS256|HS384|HS512|RS256|ES256]", "gatehousectl key new --alg ES256",
+     "Make a key and publish it; the first one signs, any other after key rotate."},
+    {"key", "list", verb_key_list, NEEDS_CONF, 0, 0, "",
+     "", "gatehousectl key list",
+     "List the keys, oldest first: algorithm, state, since when."},
+    {"key", "rotate", verb_key_rotate, NEEDS_CONF, 0, 1, "",
+     "[KID]", "gatehousectl key rotate",
+     "Let a key (the newest published one) sign from now on; the one before only verifies."},
+    {"key", "retire", verb_key_retire, NEEDS_CONF, 1, 1, "",
+     "KID", "gatehousectl key retire 20261121-1413fd95",
+     "Remove a key: within a second nobody accepts what it signed."},
     {"user", "add", verb_user_add, NEEDS_DATABASE, 1, 1,
      "--username= --name= --role= --no-password",
      "EMAIL [--username NAME] [--name TEXT] [--role ROLE]... [--no-password]",
@@ -72,9 +81,12 @@ const struct verb verbs[] = {
      "[ID]", "gatehousectl token revoke < token",
      "End the token on standard input (of any kind), or by the id of an access token (jti) or of a "
      "session."},
-    {"token", "verify", verb_token_verify, NEEDS_CONF | NEEDS_KEYS, 0, 0, "--at=",
-     "[--at TIME]", "gatehousectl token verify --at 2026-11-20T12:30:22Z < token",
-     "Whether the service would let in the token on standard input (of either kind), and why not."},
+    {"token", "verify", verb_token_verify, NEEDS_CONF | NEEDS_KEYS, 0, 0,
+     "--at= --jws --alg= --key=",
+     "[--at TIME | --jws --alg ALG --key FILE]",
+     "gatehousectl token verify --at 2026-11-20T12:30:22Z < token",
+     "Whether the service would let in the token on standard input (of either kind), and why not; "
+     "--jws: whether a signature alone is good."},
     {"password", "hash", verb_password_hash, NEEDS_CONF_IF_ANY, 0, 0, "--scheme= --cost=",
      "[--scheme bcrypt|yescrypt] [--cost N]", "gatehousectl password hash --cost 12",
      "Hash the password on standard input; works without a configuration too."},
@@ -88,9 +100,14 @@ const struct verb verbs[] = {
 };
 /* clang-format on */
 
+/* token verify --jws wants nothing but the key that it is given. */
+static unsigned needs_of(const struct ctl *ctl) {
+    return args_option(ctl, "--jws") != NULL ? 0 : ctl->verb->needs;
+}
+
 static int read_conf(struct ctl *ctl) {
     char why[1024];
-    unsigned needs = ctl->verb->needs;
+    unsigned needs = needs_of(ctl);
     const char *path = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
     if (needs & (STORES | NEEDS_KEYS)) {
         ctl->site = site_read(path, needs & NEEDS_KEYS ? SITE_WITH_KEYS : SITE_WITHOUT_KEYS, why,
@@ -107,7 +124,7 @@ static int read_conf(struct ctl *ctl) {
 
 static int prepare(struct ctl *ctl) {
     static struct site_gates gates;
-    unsigned needs = ctl->verb->needs;
+    unsigned needs = needs_of(ctl);
     int code = needs != 0 ? read_conf(ctl) : CTL_DONE;
     if (code != CTL_DONE || ctl->site == NULL)
         return code;

@@ -1,38 +1,161 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/ctl.h"
-#include "domain/keys.h"
+#include "domain/key_admin.h"
 
-/* "HS256" is all there is; the row of key new in main.c says so too. */
-static bool alg_read(const char *name, enum key_alg *alg) {
-    *alg = KEY_HS256;
-    return name == NULL || strcmp(name, key_alg_name(KEY_HS256)) == 0;
+#define ALGS "HS256, HS384, HS512, RS256 or ES256"
+
+/* What was done to the directory is done; whether the service can go on with it is another thing. */
+static int check_directory(const struct ctl *ctl, const char *what) {
+    char why[1024];
+    struct keyring *ring = keyring_read(ctl->conf->token_keys, why, sizeof why);
+    bool usable = ring != NULL;
+    keyring_free(&ring);
+    return usable ? CTL_DONE
+                  : fail(CTL_BAD_CONF,
+                         "%s, but gatehouse cannot use the directory as it is, and goes on with the "
+                         "keys of before: %s", what, why);
+}
+
+static bool signs(const struct ctl *ctl, const char *kid) {
+    struct key_scan scan;
+    char why[1024];
+    bool yes = key_scan(ctl->conf->token_keys, &scan, why, sizeof why) &&
+               strcmp(scan.signing, kid) == 0;
+    key_scan_free(&scan);
+    return yes;
 }
 
 int verb_key_new(struct ctl *ctl) {
-    enum key_alg alg;
+    enum key_alg alg = KEY_HS256;
     char kid[KID_MAX + 1], why[1024];
-    const char *directory = ctl->conf->token_keys;
-    if (!alg_read(args_option(ctl, "--alg"), &alg))
-        return fail(CTL_USAGE, "--alg %s is not supported; use HS256", args_option(ctl, "--alg"));
-    if (!key_make(directory, alg, kid, why, sizeof why))
+    const char *name = args_option(ctl, "--alg");
+    if (name != NULL && !key_alg_read(name, &alg))
+        return fail(CTL_USAGE, "--alg %s is not supported; use " ALGS, name);
+    if (!key_make(ctl->conf->token_keys, alg, kid, why, sizeof why))
         return fail(CTL_BAD_CONF, "no key was made: %s; see [token] keys in the configuration",
                     why);
-    struct keyring *ring = keyring_read(directory, why, sizeof why);
-    if (ring == NULL)
-        return fail(CTL_BAD_CONF, "the key %s was made, but gatehouse cannot use its directory: %s",
-                    kid, why);
-    bool signs = strcmp(keyring_signing(ring)->kid, kid) == 0;
-    keyring_free(&ring);
+    int code = check_directory(ctl, "the key was made");
+    if (code != CTL_DONE)
+        return code;
+    bool first = signs(ctl, kid);
     out_line(ctl, "%s", kid);
-    out_line(ctl, signs ? "It signs, since it is the first; a running service takes it up at its "
-                          "next reload (SIGHUP)."
-                        : "It verifies, and another key goes on signing; a running service takes "
-                          "it up at its next reload (SIGHUP).");
+    out_line(ctl, first ? "It signs, since it is the first."
+                        : "It is published and verifies; gatehousectl key rotate lets it sign.");
     json *answer = json_new_object();
     json_add_string(answer, "kid", kid);
     json_add_string(answer, "alg", key_alg_name(alg));
-    json_add_bool(answer, "signs", signs);
+    json_add_bool(answer, "signs", first);
+    out_json(ctl, answer);
+    return CTL_DONE;
+}
+
+/* Whether only its public half is here. */
+static bool is_public(const struct ctl *ctl, const struct key_entry *entry) {
+    struct key key;
+    char why[1024];
+    if (entry->file[0] == '\0' ||
+        !key_entry_read(ctl->conf->token_keys, entry, &key, why, sizeof why))
+        return false;
+    bool only = !key_can_sign(&key);
+    key_clear(&key);
+    return only;
+}
+
+static void list_entry(struct ctl *ctl, const struct key_scan *scan, const struct key_entry *entry,
+                       struct table *table, json *list) {
+    enum key_state state = key_entry_state(scan, entry, is_public(ctl, entry));
+    const char *since = out_time(ctl->arena, key_entry_since(scan, entry, state));
+    const char *const cells[] = {entry->kid, key_alg_name(entry->alg), key_state_name(state), since};
+    json *item = json_new_object();
+    table_row(table, cells);
+    json_add_string(item, "kid", entry->kid);
+    json_add_string(item, "alg", key_alg_name(entry->alg));
+    json_add_string(item, "state", key_state_name(state));
+    json_add_string(item, "since", since);
+    json_append(list, item);
+}
+
+int verb_key_list(struct ctl *ctl) {
+    static const char *const heads[] = {"KEY", "ALGORITHM", "STATE", "SINCE", NULL};
+    struct key_scan scan;
+    char why[1024];
+    if (!key_scan(ctl->conf->token_keys, &scan, why, sizeof why)) {
+        key_scan_free(&scan);
+        return fail(CTL_BAD_CONF, "the keys cannot be listed: %s", why);
+    }
+    struct table table = table_new(ctl->arena, heads, scan.count);
+    json *answer = json_new_object(), *list = json_new_array();
+    for (size_t i = 0; i < scan.count; i++)
+        list_entry(ctl, &scan, &scan.entries[i], &table, list);
+    key_scan_free(&scan);
+    table_print(ctl, &table);
+    json_add(answer, "keys", list);
+    out_json(ctl, answer);
+    return check_directory(ctl, "this is what is there");
+}
+
+/* Others keep the public keys for a while, and refuse what they have never seen. */
+static void tell_if_fresh(struct ctl *ctl, const char *kid) {
+    struct key_scan scan;
+    char why[1024];
+    const struct key_entry *entry = NULL;
+    if (key_scan(ctl->conf->token_keys, &scan, why, sizeof why))
+        entry = key_scan_find(&scan, kid);
+    if (entry != NULL && !key_alg_is_symmetric(entry->alg) &&
+        clock_wall_ms() - entry->made_ns / 1000000 < ctl->conf->token_jwks_max_age)
+        out_line(ctl, "It was published less than [token] jwks_max_age ago: who verifies with the "
+                      "public keys may not know it yet.");
+    key_scan_free(&scan);
+}
+
+static int key_failed(enum key_outcome outcome, const char *why) {
+    return outcome == KEY_REFUSED ? fail(CTL_REFUSED, "%s", why)
+                                  : fail(CTL_BAD_CONF, "%s; see [token] keys in the configuration",
+                                         why);
+}
+
+int verb_key_rotate(struct ctl *ctl) {
+    char now[KID_MAX + 1], before[KID_MAX + 1], why[1024];
+    const char *kid = ctl->operand_count > 0 ? ctl->operands[0] : NULL;
+    enum key_outcome outcome =
+        key_rotate(ctl->conf->token_keys, kid, now, before, why, sizeof why);
+    if (outcome == KEY_REFUSED || outcome == KEY_FAILED)
+        return key_failed(outcome, why);
+    int code = check_directory(ctl, "the key was chosen");
+    if (code != CTL_DONE)
+        return code;
+    if (outcome == KEY_NOTHING_TO_DO)
+        out_line(ctl, "%s signs already.", now);
+    else if (before[0] == '\0')
+        out_line(ctl, "%s signs.", now);
+    else
+        out_line(ctl, "%s signs; %s verifies until it is retired.", now, before);
+    if (outcome == KEY_DONE)
+        tell_if_fresh(ctl, now);
+    json *answer = json_new_object();
+    json_add_string(answer, "signing", now);
+    json_add_string(answer, "before", before[0] != '\0' ? before : NULL);
+    json_add_bool(answer, "changed", outcome == KEY_DONE);
+    out_json(ctl, answer);
+    return CTL_DONE;
+}
+
+int verb_key_retire(struct ctl *ctl) {
+    char why[1024];
+    const char *kid = ctl->operands[0];
+    enum key_outcome outcome = key_retire(ctl->conf->token_keys, kid, why, sizeof why);
+    if (outcome == KEY_REFUSED || outcome == KEY_FAILED)
+        return key_failed(outcome, why);
+    int code = check_directory(ctl, "the key was retired");
+    if (code != CTL_DONE)
+        return code;
+    out_line(ctl, outcome == KEY_DONE ? "%s is retired: whatever it signed is refused."
+                                      : "%s was retired before.", kid);
+    json *answer = json_new_object();
+    json_add_string(answer, "kid", kid);
+    json_add_bool(answer, "changed", outcome == KEY_DONE);
     out_json(ctl, answer);
     return CTL_DONE;
 }

@@ -169,6 +169,11 @@ static const char *judge_token(struct ctl *ctl, const struct input *token, int64
 }
 
 int verb_token_verify(struct ctl *ctl) {
+    if (args_option(ctl, "--jws") != NULL)
+        return verify_jws(ctl);
+    if (args_option(ctl, "--alg") != NULL || args_option(ctl, "--key") != NULL)
+        return fail(CTL_USAGE, "--alg and --key go with --jws: the algorithm and the key of an "
+                               "access token are the configuration's");
     const char *at = args_option(ctl, "--at");
     int64_t at_ms = clock_wall_ms();
     struct finding finding = {0};

@@ -1,10 +1,8 @@
 /*
- * keys: the keys that sign access tokens.
+ * keys: the keys that sign access tokens, as the service holds them in memory.
  *
- * A directory holds one file for each key, <kid>.<alg>.key: <kid>.hs256.key holds the base64url
- * text of at least 256 random bits (RFC 7518 section 3.2) on one line.  The file named "signing"
- * holds the kid of the key that signs; every other key only verifies.  The algorithm belongs to the
- * key: a token that names another is refused.
+ * The directory they are read from is described in key_dir.h.  The algorithm belongs to the key: a
+ * token that names another is refused.
  */
 #ifndef DOMAIN_KEYS_H
 #define DOMAIN_KEYS_H
@@ -13,37 +11,63 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KID_MAX      64
-#define KEY_MAX_SIZE 128
+#include "base/pkey.h"
 
-enum key_alg { KEY_HS256 };
+#define KID_MAX    64
+#define KEYS_MAX   64
+#define SECRET_MAX 128  /* bytes of an HMAC key */
+#define PEM_MAX    8192 /* bytes of a PEM text */
+
+/* RFC 7518 section 3.1.  Further ones (EdDSA) wait for a libjwt that signs with them. */
+enum key_alg { KEY_HS256, KEY_HS384, KEY_HS512, KEY_RS256, KEY_ES256, KEY_ALGS };
+
+/* The algorithm's name in tokens: "HS256". */
+const char *key_alg_name(enum key_alg alg);
+/* Exactly that name; false: there is none such. */
+bool key_alg_read(const char *name, enum key_alg *alg);
+bool key_alg_is_symmetric(enum key_alg alg);
+/* HMAC: the fewest bytes of a secret (RFC 7518 section 3.2: as long as the digest). */
+size_t key_alg_min_secret(enum key_alg alg);
 
 struct key {
     char kid[KID_MAX + 1];
     enum key_alg alg;
-    uint8_t secret[KEY_MAX_SIZE];
-    size_t secret_len;
+    /* HMAC: the secret itself; else the PEM text, with a NUL behind that is not counted. */
+    uint8_t *material;
+    size_t material_len;
+    struct pkey *pair; /* NULL for HMAC */
 };
+
+/* Makes *key (its kid is the caller's to set) of the bytes of a secret, or of a PEM text; false: *why
+ * is a sentence (static), and nothing is to be freed. */
+bool key_from_bytes(enum key_alg alg, const void *bytes, size_t len, struct key *key,
+                    const char **why);
+/* Wipes and frees what the key holds. */
+void key_clear(struct key *key);
+/* Whether it can sign: only the public half of a pair may be there. */
+bool key_can_sign(const struct key *key);
+
+/* A ring of keys, one of which signs ------------------------------------------------------------ */
 
 struct keyring;
 
-/* Reads the directory.  NULL: why is a sentence that names the file and the cure.  A missing, empty,
- * short or foreign key, one that others may read, and no signing key are refusals: the service never
- * runs without a key.  Free with keyring_free, which wipes. */
-struct keyring *keyring_read(const char *directory, char *why, size_t why_size);
+struct keyring *keyring_new(void);
+/* Wipes; *ring may be NULL. */
 void keyring_free(struct keyring **ring);
+/* Takes what the key holds, and leaves *key empty; the ring has room for KEYS_MAX, each under a kid
+ * of its own. */
+void keyring_add(struct keyring *ring, struct key *key);
+/* Which one signs, and that the ring is whole: to be called once, last.  False: there is none of that
+ * name, or it cannot sign. */
+bool keyring_complete(struct keyring *ring, const char *kid);
 
+size_t keyring_count(const struct keyring *ring);
+const struct key *keyring_at(const struct keyring *ring, size_t index);
 /* The key that signs; never NULL. */
 const struct key *keyring_signing(const struct keyring *ring);
 /* NULL: there is none of that name.  kid need not end with a NUL. */
 const struct key *keyring_find(const struct keyring *ring, const char *kid, size_t len);
-
-/* The algorithm's name in tokens: "HS256". */
-const char *key_alg_name(enum key_alg alg);
-
-/* Makes a key in the directory (and the directory, 0700, if need be); the first one signs at once.
- * kid receives its name.  False: why says what went wrong; nothing was left behind. */
-bool key_make(const char *directory, enum key_alg alg, char kid[KID_MAX + 1], char *why,
-              size_t why_size);
+/* The public keys as a JWK Set (RFC 7517 section 5); symmetric ones are never in it. */
+const char *keyring_jwks(const struct keyring *ring);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/key_dir.h"
 
 #define PASSWORD_FILE_MAX 512
 #define SECRET_MIN        16

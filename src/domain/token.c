@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/jws.h"
 
 /* How far ahead of ours the clock of the host that issued a token may be. */
 #define MAX_SKEW_S 60
@@ -16,46 +17,11 @@
 /* Times are counted in milliseconds elsewhere: beyond this they would overflow. */
 #define MAX_TIME_S (INT64_MAX / 1000 - MAX_SKEW_S)
 
-static const struct {
-    jwt_alg_t alg;
-    long signature_len;
-} algs[] = {[KEY_HS256] = {JWT_ALG_HS256, 32}};
-
-/* A token in its three segments, decoded. */
-struct parts {
-    const char *header, *payload;
-    size_t header_len, payload_len;
-    long signature_len;
-};
-
-static bool decode_segment(struct arena *arena, const char *text, size_t len, const char **out,
-                           long *out_len) {
-    char *bytes = arena_alloc(arena, len + 1);
-    *out_len = len > 0 ? base64url_decode(text, len, bytes) : -1;
-    if (*out_len < 0)
-        return false;
-    bytes[*out_len] = '\0';
-    *out = bytes;
-    return true;
-}
-
-static bool take_apart(struct arena *arena, const char *token, size_t len, struct parts *parts) {
-    const char *end = token + len, *dot = memchr(token, '.', len);
-    if (dot == NULL)
-        return false;
-    const char *dot2 = memchr(dot + 1, '.', (size_t)(end - dot - 1)), *signature;
-    if (dot2 == NULL || memchr(dot2 + 1, '.', (size_t)(end - dot2 - 1)) != NULL)
-        return false;
-    long header_len, payload_len;
-    if (!decode_segment(arena, token, (size_t)(dot - token), &parts->header, &header_len) ||
-        !decode_segment(arena, dot + 1, (size_t)(dot2 - dot - 1), &parts->payload, &payload_len) ||
-        !decode_segment(arena, dot2 + 1, (size_t)(end - dot2 - 1), &signature,
-                        &parts->signature_len))
-        return false;
-    parts->header_len = (size_t)header_len;
-    parts->payload_len = (size_t)payload_len;
-    return true;
-}
+static const jwt_alg_t algs[KEY_ALGS] = {[KEY_HS256] = JWT_ALG_HS256,
+                                         [KEY_HS384] = JWT_ALG_HS384,
+                                         [KEY_HS512] = JWT_ALG_HS512,
+                                         [KEY_RS256] = JWT_ALG_RS256,
+                                         [KEY_ES256] = JWT_ALG_ES256};
 
 static bool member_is(const json *object, const char *name, const char *expected) {
     const char *text;
@@ -64,16 +30,11 @@ static bool member_is(const json *object, const char *name, const char *expected
 }
 
 /* The key that the header names, if the header is one of ours: exactly the key's algorithm, and
- * nothing critical that we would have to understand (RFC 7515 section 4.1.11). */
+ * nothing that we would have to understand.  kid is a name in a table, and nothing else. */
 static const struct key *key_of(const struct keyring *keys, const json *header, const char **why) {
     const char *kid, *unused;
     size_t kid_len, unused_len;
-    json *object;
-    *why = "the header is no object";
-    if (!json_is_object(header))
-        return NULL;
-    *why = "crit asks for something that is not understood";
-    if (json_get_object(header, "crit", &object) != JSON_MISSING)
+    if (!jws_header_is_plain(header, why))
         return NULL;
     *why = "typ is not JWT";
     if (json_get_string(header, "typ", &unused, &unused_len) != JSON_MISSING &&
@@ -83,21 +44,7 @@ static const struct key *key_of(const struct keyring *keys, const json *header, 
     if (json_get_string(header, "kid", &kid, &kid_len) != JSON_FOUND)
         return NULL;
     const struct key *key = keyring_find(keys, kid, kid_len);
-    if (key == NULL)
-        return NULL;
-    *why = "alg is not the key's";
-    return member_is(header, "alg", key_alg_name(key->alg)) ? key : NULL;
-}
-
-/* libjwt wants a text that ends with a NUL, and checks nothing at all when it gets no key. */
-static bool signature_is_good(struct arena *arena, const struct key *key, const char *token,
-                              size_t len) {
-    MUST(key->secret_len >= 32);
-    jwt_t *jwt = NULL;
-    int error = jwt_decode(&jwt, arena_dup(arena, token, len), key->secret, (int)key->secret_len);
-    bool good = error == 0 && jwt != NULL && jwt_get_alg(jwt) == algs[key->alg].alg;
-    jwt_free(jwt);
-    return good;
+    return key != NULL && jws_header_names(header, key->alg, why) ? key : NULL;
 }
 
 static const char *text_claim(const json *payload, struct arena *arena, const char *name) {
@@ -181,10 +128,10 @@ static enum token_verdict judge_times(const json *payload, const struct conf *co
     return token_is_expired(conf, claims->exp, now_ms) ? TOKEN_EXPIRED : TOKEN_GOOD;
 }
 
-static enum token_verdict judge_claims(const struct parts *parts, const struct conf *conf,
+static enum token_verdict judge_claims(const struct jws *jws, const struct conf *conf,
                                        struct arena *arena, int64_t now_ms,
                                        struct token_claims *claims, const char **why) {
-    json *payload = json_parse(parts->payload, parts->payload_len, why);
+    json *payload = json_parse(jws->payload, jws->payload_len, why);
     if (payload == NULL)
         return TOKEN_BAD;
     enum token_verdict verdict = TOKEN_BAD;
@@ -197,14 +144,14 @@ static enum token_verdict judge_claims(const struct parts *parts, const struct c
 enum token_verdict token_verify(const struct keyring *keys, const struct conf *conf,
                                 struct arena *arena, const char *token, size_t len, int64_t now_ms,
                                 struct token_claims *claims, const char **why) {
-    struct parts parts;
+    struct jws jws;
     *why = "longer than 4 KiB";
     if (len > TOKEN_MAX_SIZE)
         return TOKEN_BAD;
     *why = "not three segments of base64url";
-    if (!take_apart(arena, token, len, &parts))
+    if (!jws_take_apart(arena, token, len, &jws))
         return TOKEN_BAD;
-    json *header = json_parse(parts.header, parts.header_len, why);
+    json *header = json_parse(jws.header, jws.header_len, why);
     if (header == NULL)
         return TOKEN_BAD;
     const struct key *key = key_of(keys, header, why);
@@ -212,19 +159,18 @@ enum token_verdict token_verify(const struct keyring *keys, const struct conf *c
     if (key == NULL)
         return TOKEN_BAD;
     *why = "the signature is not the key's";
-    if (parts.signature_len != algs[key->alg].signature_len ||
-        !signature_is_good(arena, key, token, len))
+    if (!jws_signature_is_good(&jws, key))
         return TOKEN_BAD;
-    return judge_claims(&parts, conf, arena, now_ms, claims, why);
+    return judge_claims(&jws, conf, arena, now_ms, claims, why);
 }
 
 bool token_peek(struct arena *arena, const char *token, size_t len, const char **header,
                 const char **claims) {
-    struct parts parts;
-    if (len > TOKEN_MAX_SIZE || !take_apart(arena, token, len, &parts))
+    struct jws jws;
+    if (len > TOKEN_MAX_SIZE || !jws_take_apart(arena, token, len, &jws))
         return false;
-    *header = parts.header;
-    *claims = parts.payload;
+    *header = jws.header;
+    *claims = jws.payload;
     return true;
 }
 
@@ -246,15 +192,17 @@ static json *make_payload(const struct conf *conf, const struct token_claims *cl
     return payload;
 }
 
-/* What libjwt makes of it, as a copy in the arena. */
+/* What libjwt makes of it, as a copy in the arena.  Without a key it would make a token that nobody
+ * has signed, so that is looked at before and after. */
 static const char *encode(const struct key *key, const char *payload, struct arena *arena) {
     jwt_t *jwt = NULL;
     MUST(jwt_new(&jwt) == 0);
     MUST(jwt_add_header(jwt, "kid", key->kid) == 0);
     MUST(jwt_add_grants_json(jwt, payload) == 0);
-    MUST(jwt_set_alg(jwt, algs[key->alg].alg, key->secret, (int)key->secret_len) == 0);
+    MUST(jwt_set_alg(jwt, algs[key->alg], key->material, (int)key->material_len) == 0);
+    MUST(jwt_get_alg(jwt) == algs[key->alg] && key->material_len > 0);
     char *text = jwt_encode_str(jwt);
-    MUST(text != NULL);
+    MUST(text != NULL && text[strlen(text) - 1] != '.');
     const char *token = arena_str(arena, text);
     free(text);
     jwt_free(jwt);

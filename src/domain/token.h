@@ -1,9 +1,9 @@
 /*
  * token: access tokens, JWTs (RFC 7519) with the claims of RFC 9068.  The door to libjwt.
  *
- * libjwt checks signatures; everything else that makes a token good is checked here, before it is
- * asked: it lets the token choose the algorithm, ignores crit, takes what is not base64url, keeps the
- * last of two names, and looks at no claim.
+ * libjwt signs them.  It does not check them: it lets the token choose the algorithm, ignores crit,
+ * takes what is not base64url, keeps the last of two names, parses a PEM key anew for each token, and
+ * checks nothing at all when it gets no key.  Signatures are checked in jws.c, claims here.
  */
 #ifndef DOMAIN_TOKEN_H
 #define DOMAIN_TOKEN_H

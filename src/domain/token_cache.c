@@ -25,6 +25,10 @@ void token_cache_free(struct token_cache **cache) {
     *cache = NULL;
 }
 
+void token_cache_clear(struct token_cache *cache) {
+    memset(cache, 0, sizeof *cache);
+}
+
 static size_t place_of(const uint8_t digest[SHA256_SIZE]) {
     return ((size_t)digest[0] << 8 | digest[1]) % PLACES;
 }

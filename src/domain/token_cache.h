@@ -3,8 +3,8 @@
  *
  * A page asks for the same token again and again; its signature and claims are checked once, and
  * remembered under the token's SHA-256.  What changes with time is not remembered: the caller looks
- * at exp each time, and at the session in Redis always.  A keyring's tokens go with it: a reload
- * brings new workers.
+ * at exp each time, and at the session in Redis always.  A keyring's tokens go with it: who takes up
+ * another ring forgets them all.
  */
 #ifndef DOMAIN_TOKEN_CACHE_H
 #define DOMAIN_TOKEN_CACHE_H
@@ -26,6 +26,8 @@ struct token_cache_entry {
 
 struct token_cache *token_cache_new(void);
 void token_cache_free(struct token_cache **cache);
+/* Forgets every token. */
+void token_cache_clear(struct token_cache *cache);
 
 /* The entry of this very token; NULL: it is not known.  digest receives the token's, for add. */
 const struct token_cache_entry *token_cache_find(const struct token_cache *cache,

@@ -228,6 +228,15 @@ static void serve(struct master *master) {
         children_fill(master->coming);
 }
 
+static void tick(struct master *master) {
+    int64_t now = clock_mono_ms();
+
+    if (!master->ops->tick || now < master->tick_ms)
+        return;
+    master->ops->tick(master->present->plan);
+    master->tick_ms = now + POOL_TICK_MS;
+}
+
 static void wait_for_events(const struct master *master) {
     int64_t now = clock_mono_ms();
     int64_t next = master->stopping ? children_next_ms(NULL, NULL)
@@ -242,6 +251,8 @@ static void wait_for_events(const struct master *master) {
         next = master->check_until_ms;
     if (master->alive_every_ms > 0 && master->alive_next_ms < next)
         next = master->alive_next_ms;
+    if (master->ops->tick && !master->stopping && master->tick_ms < next)
+        next = master->tick_ms;
     next = next <= now ? 0 : next - now;
     patience.tv_sec = (time_t)(next / 1000);
     patience.tv_nsec = (long)(next % 1000) * 1000000;
@@ -257,8 +268,10 @@ static void loop(struct master *master) {
         /* Signals first: workers that ended because all of us were told are no accidents then. */
         take_signals(master);
         reap(master);
-        if (!master->stopping)
+        if (!master->stopping) {
+            tick(master);
             serve(master);
+        }
         children_kill_overdue();
         sweep(master);
         tell_alive(master);

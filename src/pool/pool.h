@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define POOL_MAX         8
+#define POOL_TICK_MS     250
 #define POOL_MAX_WORKERS 1024 /* of all pools together, two generations included */
 
 /* One pool of alike workers on a socket of its own.  Texts are borrowed from the plan's world. */
@@ -54,6 +55,9 @@ struct pool_ops {
      * and the log says why.  Called for each reload; the first plan is given to pool_run. */
     struct pool_plan *(*load)(void);
     void (*unload)(struct pool_plan *plan);
+    /* Master: called every POOL_TICK_MS or so while it serves, with the plan in force, for what has to
+     * be watched with the master's rights; it must be quick.  NULL: nothing is. */
+    void (*tick)(const struct pool_plan *plan);
     /* Child: privileges are dropped already.  Calls worker_ready, serves until worker_told says to
      * stop; what it returns is the exit code (0: as told). */
     int (*work)(const struct worker *worker);

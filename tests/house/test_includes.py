@@ -24,7 +24,7 @@ GENERATED = {"store/embedded_lua.inc", "store/embedded_sql.inc", "domain/common_
 
 DOORS = {
     r"json-c/.*|json\.h|json_.*\.h": {"base/json.c"},
-    r"openssl/.*": {"base/secret.c"},
+    r"openssl/.*": {"base/secret.c", "base/pkey.c"},
     r"hiredis.*|hiredis/.*|sds\.h": {"store/cache.c", "store/sentinel.c"},
     r"mysql.*|mysql/.*|mariadb.*|errmsg\.h": {"store/db.c"},
     r"jwt\.h": {"domain/token.c"},

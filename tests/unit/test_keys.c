@@ -12,7 +12,9 @@
 
 #include "base/encode.h"
 #include "base/log.h"
-#include "domain/keys.h"
+#include "base/secret.h"
+#include "domain/key_admin.h"
+#include "domain/key_board.h"
 
 /* base64url of 16, 31, 32, 33, 128 and 129 bytes. */
 #define K4   "AAAA"
@@ -238,7 +240,10 @@ static void several_keys(void **state) {
     put("two.hs256.key", K33, 0600);
     put("Three_3-.hs256.key", K128, 0400);
     put(".hidden.hs256.key", "no key", 0644);
-    put("four.hs512.key", "no key", 0644);
+    put("four.hs512.pem", "no key", 0644);
+    put("five.HS256.key", "no key", 0644);
+    put("six.hs256", "no key", 0644);
+    put("seven.none.key", "no key", 0644);
     put("a b.hs256.key", "no key", 0644);
     put(".hs256.key", "no key", 0644);
     char why[500];
@@ -248,11 +253,11 @@ static void several_keys(void **state) {
     assert_string_equal(key->kid, "one");
     assert_int_equal(key->alg, KEY_HS256);
     assert_string_equal(key_alg_name(key->alg), "HS256");
-    assert_int_equal(key->secret_len, 32);
+    assert_int_equal(key->material_len, 32);
     assert_ptr_equal(keyring_find(ring, "one", 3), key);
     assert_ptr_equal(keyring_find(ring, "onex", 3), key); /* ends where it is said to */
-    assert_int_equal(keyring_find(ring, "two", 3)->secret_len, 33);
-    assert_int_equal(keyring_find(ring, "Three_3-", 8)->secret_len, 128);
+    assert_int_equal(keyring_find(ring, "two", 3)->material_len, 33);
+    assert_int_equal(keyring_find(ring, "Three_3-", 8)->material_len, 128);
     static const char *const unknown[] = {"", "on", "onee", "ONE", "four", "hidden", ".hidden",
                                           "a b", "signing", "../one", "one.hs256.key"};
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
@@ -306,9 +311,9 @@ static void made_keys(void **state) {
     const struct key *one = keyring_find(ring, first, strlen(first));
     const struct key *two = keyring_find(ring, second, strlen(second));
     assert_non_null(two);
-    assert_int_equal(one->secret_len, 32);
-    assert_int_equal(two->secret_len, 32);
-    assert_memory_not_equal(one->secret, two->secret, 32);
+    assert_int_equal(one->material_len, 32);
+    assert_int_equal(two->material_len, 32);
+    assert_memory_not_equal(one->material, two->material, 32);
     keyring_free(&ring);
     clear();
     assert_false(key_make("/nonexistent/keys", KEY_HS256, first, why, sizeof why));

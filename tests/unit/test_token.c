@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/key_dir.h"
 #include "domain/token.h"
 
 #define NOW_S 1800000000
