@@ -66,7 +66,7 @@ static long read_bytes(const json *jwk, const char *name, uint8_t *out, size_t s
 }
 
 static bool read_secret(const json *jwk, enum key_alg alg, struct key *key, const char **why) {
-    uint8_t secret[SECRET_MAX];
+    uint8_t secret[KEY_SECRET_MAX];
     *why = "kty is not oct, or k is not base64url of at most 1024 bits";
     long len = member_is(jwk, "kty", "oct") ? read_bytes(jwk, "k", secret, sizeof secret) : -1;
     bool ok = len >= 0 && key_from_bytes(alg, secret, (size_t)len, key, why);

@@ -105,9 +105,9 @@ static void new_kid(char kid[KID_MAX + 1]) {
 
 /* A secret as long as the digest, as text. */
 static char *new_secret(enum key_alg alg) {
-    uint8_t secret[SECRET_MAX];
+    uint8_t secret[KEY_SECRET_MAX];
     size_t size = key_alg_min_secret(alg);
-    char *text = calloc(1, BASE64URL_SIZE(SECRET_MAX) + 1);
+    char *text = calloc(1, BASE64URL_SIZE(KEY_SECRET_MAX) + 1);
     MUST(text != NULL);
     secret_random(secret, size);
     text[base64url_encode(secret, size, text)] = '\n';

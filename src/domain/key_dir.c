@@ -219,10 +219,10 @@ static long decode_secret(const char *path, char *text, size_t len, enum key_alg
     if (size < 0)
         snprintf(why, why_size, "%s: not the base64url text of a key; make a new one: "
                                 "gatehousectl key new", path);
-    else if (size < min || size > SECRET_MAX)
+    else if (size < min || size > KEY_SECRET_MAX)
         snprintf(why, why_size, "%s: the key has %ld bits, %s needs %ld to %d; make a new one: "
                                 "gatehousectl key new --alg %s", path, size * 8,
-                 key_alg_name(alg), min * 8, SECRET_MAX * 8, key_alg_name(alg));
+                 key_alg_name(alg), min * 8, KEY_SECRET_MAX * 8, key_alg_name(alg));
     else
         return size;
     return -1;
@@ -235,7 +235,7 @@ bool key_entry_read(const char *directory, const struct key_entry *entry, struct
     bool symmetric = key_alg_is_symmetric(entry->alg);
     size_t len;
     snprintf(path, sizeof path, "%s/%s", directory, entry->file);
-    char *text = secret_read_file(path, symmetric ? 2 * SECRET_MAX : PEM_MAX, &len, why, why_size);
+    char *text = secret_read_file(path, symmetric ? 2 * KEY_SECRET_MAX : PEM_MAX, &len, why, why_size);
     if (text == NULL)
         return false;
     long size = symmetric ? decode_secret(path, text, len, entry->alg, why, why_size) : (long)len;

@@ -57,7 +57,7 @@ bool key_from_bytes(enum key_alg alg, const void *bytes, size_t len, struct key 
     struct pkey *pair = NULL;
     if (key_alg_is_symmetric(alg)) {
         *why = "the secret is shorter than its algorithm's digest, or longer than 1024 bits";
-        if (len < algs[alg].min_secret || len > SECRET_MAX)
+        if (len < algs[alg].min_secret || len > KEY_SECRET_MAX)
             return false;
     } else {
         *why = "it is longer than 8 KiB";

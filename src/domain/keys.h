@@ -15,7 +15,7 @@
 
 #define KID_MAX    64
 #define KEYS_MAX   64
-#define SECRET_MAX 128  /* bytes of an HMAC key */
+#define KEY_SECRET_MAX 128  /* bytes of an HMAC key */
 #define PEM_MAX    8192 /* bytes of a PEM text */
 
 /* RFC 7518 section 3.1.  Further ones (EdDSA) wait for a libjwt that signs with them. */
