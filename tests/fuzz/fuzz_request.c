@@ -15,6 +15,7 @@
 #include "base/encode.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "domain/key_dir.h"
 #include "domain/site.h"
 #include "fcgi/record.h"
 #include "fuzz.h"

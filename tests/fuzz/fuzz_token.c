@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/key_dir.h"
 #include "domain/token.h"
 #include "fuzz.h"
 
