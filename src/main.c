@@ -33,6 +33,7 @@ static struct key_watch watched;
 static void open_log(const struct conf *conf) {
     log_open((enum log_target)conf->log_target, (enum log_format)conf->log_format,
              (enum log_level)conf->log_level);
+    log_limit(conf->log_repeat.count, conf->log_repeat.period_ms);
 }
 
 static void add_pool(struct generation *generation, const struct conf_pool *pool) {

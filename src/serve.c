@@ -140,6 +140,7 @@ int serve_work(const struct worker *worker) {
         confine_process();
     worker_ready(worker);
     bool ok = loop_run(loop);
+    log_tell_left_out(true);
     loop_free(&loop);
     api_free(&serving.api);
     realm_close(&realm);

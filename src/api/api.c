@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/access.h"
 #include "api/api_private.h"
 #include "api/cookie.h"
 #include "api/handlers.h"
@@ -308,8 +309,9 @@ static void enter(struct request *request) {
 
 static void count(const struct request *request) {
     unsigned route = routes_index(request->route);
-    metrics_request(route, reply_status_index(request->status),
-                    clock_mono_us() - request->api->batch_us);
+    int64_t us = clock_mono_us() - request->api->batch_us;
+    metrics_request(route, reply_status_index(request->status), us);
+    access_log(request, us);
     if (request->reason != 0)
         metrics_refusal(request->reason - 1);
     if (request->route == routes_verify())
@@ -326,6 +328,19 @@ static void finish(struct request *request) {
 
 static void speak_for(const struct request *request) {
     log_context(request->id, request->address);
+}
+
+/* Does what is next for a request, and adds up where the time went. */
+static void run_step(struct request *request, void (*step)(struct request *)) {
+    int64_t before[TIMER_COUNT];
+    for (int i = 0; i < TIMER_COUNT; i++)
+        before[i] = metrics_spent((enum metrics_timer)i);
+    speak_for(request);
+    step(request);
+    for (int i = 0; i < TIMER_COUNT; i++)
+        request->spent_us[i] += metrics_spent((enum metrics_timer)i) - before[i];
+    if (request->answered)
+        finish(request);
 }
 
 static void begin(struct api *api, struct request *request, struct fcgi_request *fcgi) {
@@ -347,26 +362,24 @@ static bool take_steps(struct api *api, size_t count) {
         any |= api->requests[i].next != NULL;
     if (!any)
         return false;
+    int64_t before = metrics_spent(TIMER_REDIS);
     cache_flush(api->realm->cache);
+    int64_t flush_us = metrics_spent(TIMER_REDIS) - before;
     for (size_t i = 0; i < count; i++) {
         struct request *request = &api->requests[i];
         void (*step)(struct request *) = request->next;
         if (step == NULL)
             continue;
         request->next = NULL;
-        speak_for(request);
-        step(request);
-        if (request->answered)
-            finish(request);
+        request->spent_us[TIMER_REDIS] += flush_us;
+        run_step(request, step);
     }
     return true;
 }
 
 static void run_plain(struct request *request) {
-    speak_for(request);
-    request->route->handler(request);
-    MUST(request->answered);
-    finish(request);
+    run_step(request, request->route->handler);
+    MUST(request->fcgi == NULL);
 }
 
 void api_serve(void *context, struct fcgi_request **batch, size_t count) {

@@ -174,7 +174,7 @@ void handle_revoke(struct request *request) {
         return;
     }
     if (ended == ANSWER_YES)
-        log_info("token revoked", F_STR("event", "token_revoke"), F_STR("client", claim.id),
+        log_event("token revoked", F_STR("event", "token_revoke"), F_STR("client", claim.id),
                  F_STR("kind", kinds[facts.kind]), F_STR("session", facts.sid));
     reply_json(request, 200, json_new_object());
 }

@@ -134,6 +134,8 @@ static void read_login(const struct request *request, struct login_request *logi
 static void answer_login(struct request *request, enum transport transport,
                          const struct user *user, const struct grant *grant) {
     bool in_body = transport != TRANSPORT_COOKIE;
+    request->log_user = user->id_text;
+    request->log_session = grant->sid;
     json *body = grant_json(grant, "Logged in", in_body);
     if (in_body)
         json_add_string(body, "sessionId", grant->session_token);
@@ -202,6 +204,8 @@ static void finish_refresh(struct request *request) {
     case REFRESH_ROTATED:
         log_info("refreshed", F_STR("event", "refresh"), F_STR("user", who.user_id),
                  F_STR("session", grant.sid));
+        request->log_user = who.user_id;
+        request->log_session = grant.sid;
         answer_refreshed(request, &grant, state->by_cookie);
         return;
     case REFRESH_UNKNOWN_TOKEN:

@@ -130,6 +130,14 @@ static void stores(struct buf *out, const struct metrics *sum) {
     histogram(out, "hash_duration_seconds", "", &sum->timers[TIMER_HASH]);
 }
 
+static void lost(struct buf *out, const struct metrics *sum) {
+    family(out, "log_lost_total", "counter", "Log lines that could not be written.");
+    value(out, "log_lost_total", "", sum->events[EVENT_LOG_LOST]);
+    family(out, "audit_lost_total", "counter",
+           "Events that could not be recorded in the audit trail.");
+    value(out, "audit_lost_total", "", sum->events[EVENT_AUDIT_LOST]);
+}
+
 static void batches(struct buf *out, const struct metrics *sum) {
     family(out, "batches_total", "counter",
            "Batches of requests; requests divided by batches share one round trip.");
@@ -167,6 +175,7 @@ void handle_metrics(struct request *request) {
     requests(&out, &sum);
     decisions(&out, &sum);
     stores(&out, &sum);
+    lost(&out, &sum);
     batches(&out, &sum);
     pools(&out, request);
     reply_plain(request, "text/plain; version=0.0.4; charset=utf-8", out.data, out.len);

@@ -119,7 +119,7 @@ void handle_sessions(struct request *request) {
 static void answer_session_delete(struct request *request) {
     switch (sessions_end_answer(request->state)) {
     case ANSWER_YES:
-        log_info("session revoked", F_STR("event", "session_revoke"),
+        log_event("session revoked", F_STR("event", "session_revoke"),
                  F_STR("user", request->who.user_id), F_STR("session", request->segment));
         reply_empty(request, 204);
         return;
@@ -148,7 +148,7 @@ static void answer_sessions_delete(struct request *request) {
         reply_error(request, ERROR_UNAVAILABLE);
         return;
     }
-    log_info("other sessions revoked", F_STR("event", "session_revoke"),
+    log_event("other sessions revoked", F_STR("event", "session_revoke"),
              F_STR("user", request->who.user_id), F_INT("count", ended));
     json *body = json_new_object();
     json_add_int(body, "revoked", ended);
@@ -174,7 +174,7 @@ static void signed_out(struct request *request, enum answer answer) {
         reply_error(request, ERROR_SESSION_EXPIRED);
         return;
     }
-    log_info("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
+    log_event("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
              F_STR("session", request->credential.sid));
     cookie_clear(request);
     reply_message(request, "Logged out successfully");

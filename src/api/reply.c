@@ -249,6 +249,7 @@ static void reply_login_page(struct request *request) {
 }
 
 void reply_error_because(struct request *request, enum error_code code, const char *sentence) {
+    request->reason = 1 + (unsigned)code;
     if (leads_to_login(request, code)) {
         reply_login_page(request);
         return;

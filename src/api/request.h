@@ -9,6 +9,7 @@
 
 #include "api/routes.h"
 #include "base/json.h"
+#include "base/metrics.h"
 #include "domain/realm.h"
 #include "domain/session.h"
 #include "fcgi/loop.h"
@@ -57,9 +58,11 @@ struct request {
     size_t head_at;                        /* where the answer begins in fcgi->out */
     bool answered;
 
-    /* What is counted. */
+    /* What is counted and logged. */
     int status;
     unsigned reason; /* 0: no error; else 1 + its code */
+    int64_t spent_us[TIMER_COUNT];
+    const char *log_user, *log_session; /* where no credential names them, or NULL */
 };
 
 /* Fills what came. */

@@ -18,6 +18,7 @@
 enum cookie_carries { COOKIE_CARRIES_SESSION, COOKIE_CARRIES_JWT };
 enum transport { TRANSPORT_BOTH, TRANSPORT_BEARER, TRANSPORT_COOKIE };
 enum password_scheme { PASSWORD_BCRYPT, PASSWORD_YESCRYPT };
+enum access_log { ACCESS_LOG_NO, ACCESS_LOG_ERRORS, ACCESS_LOG_ALL };
 enum register_mode { REGISTER_OPEN, REGISTER_CLOSED };
 
 struct conf_rate {

@@ -136,6 +136,13 @@ OPT_CHOICE(log, format, "logfmt", "logfmt|json",
            "What a log line looks like.")
 OPT_CHOICE(log, level, "info", "error|warning|info|debug",
            "The least important level that is written.")
+OPT_CHOICE(log, access, "no", "no|errors|all",
+           "Whether requests are logged too, a line for each (level info): those that were answered an "
+           "error, or all.")
+OPT_RATE(log, repeat, "100/10s",
+         "How many lines with the same message one process writes in a period; one more says how many "
+         "were left out. Lines that say who was let in or refused for a wrong password, what was "
+         "taken from whom, or that a token may have been stolen are always written.")
 
 /* Options of a pool; in a section [pool.NAME]. */
 #ifdef POOL_TEXT

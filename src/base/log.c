@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/metrics.h"
 
 #define SELDOM_MS 10000
 
@@ -30,6 +31,15 @@ static const char *who = "";
 static const char *context_request_id;
 static const char *context_address;
 
+/* Lines by their message, which never varies and is told by its address. */
+struct repeat {
+    const char *message; /* NULL: free */
+    int64_t ends, written, left_out;
+};
+static struct repeat repeats[64];
+static int64_t repeat_count, repeat_period; /* 0: all are written */
+static size_t silent;                       /* repeats with something left out */
+
 static const char *const level_names[] = {
     [LOG_LEVEL_ERROR] = "error",
     [LOG_LEVEL_WARNING] = "warning",
@@ -45,8 +55,15 @@ void log_open(enum log_target new_target, enum log_format new_format, enum log_l
         openlog("gatehouse", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
 
+void log_limit(int64_t count, int64_t period_ms) {
+    repeat_count = count;
+    repeat_period = period_ms;
+}
+
 void log_identity(const char *identity) {
     who = identity;
+    memset(repeats, 0, sizeof repeats);
+    silent = 0;
 }
 
 void log_context(const char *request_id, const char *address) {
@@ -185,10 +202,14 @@ static void add_text(struct line *line, const char *name, const char *text) {
     }
 }
 
-static void add_number(struct line *line, const char *name, int64_t number) {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRId64, number);
-    add_name(line, name, text);
+static void add_number(struct line *line, const struct log_field *field) {
+    char text[32];
+    int64_t number = field->number;
+    if (field->thousandths)
+        snprintf(text, sizeof text, "%" PRId64 ".%03d", number / 1000, (int)(number % 1000));
+    else
+        snprintf(text, sizeof text, "%" PRId64, number);
+    add_name(line, field->name, text);
 }
 
 static void add_time(struct line *line) {
@@ -212,14 +233,15 @@ static void emit(enum log_level level, struct line *line) {
     }
     end_with(line, "\n");
     /* A full pipe or disk loses the line rather than the request. */
-    while (write(STDERR_FILENO, line->data, line->len) < 0 && errno == EINTR)
+    ssize_t written;
+    while ((written = write(STDERR_FILENO, line->data, line->len)) < 0 && errno == EINTR)
         continue;
+    if (written != (ssize_t)line->len)
+        metrics_event(EVENT_LOG_LOST, 1);
 }
 
-void log_write(enum log_level level, const char *message, const struct log_field *fields,
-               size_t count) {
-    if (level > threshold)
-        return;
+static void write_line(enum log_level level, const char *message, const struct log_field *fields,
+                       size_t count) {
     int saved_errno = errno;
     struct line line;
     line.len = 0;
@@ -238,12 +260,93 @@ void log_write(enum log_level level, const char *message, const struct log_field
         if (fields[i].text)
             add_text(&line, fields[i].name, fields[i].text);
         else
-            add_number(&line, fields[i].name, fields[i].number);
+            add_number(&line, &fields[i]);
     }
     if (format == LOG_FORMAT_JSON)
         end_with(&line, "}");
     emit(level, &line);
     errno = saved_errno;
+}
+
+/* Lines that repeat ------------------------------------------------------------------------------- */
+
+/* Not about one request: it is said without its id. */
+static void tell(struct repeat *repeat) {
+    const char *request_id = context_request_id, *address = context_address;
+    const struct log_field fields[] = {F_STR("repeated", repeat->message),
+                                       F_INT("left_out", repeat->left_out)};
+    if (repeat->left_out == 0)
+        return;
+    log_context(NULL, NULL);
+    write_line(LOG_LEVEL_WARNING, "lines with the same message were left out", fields, 2);
+    log_context(request_id, address);
+    repeat->left_out = 0;
+    silent--;
+}
+
+/* The message's own, a free one, or that of the message whose period ends first. */
+static struct repeat *repeat_of(const char *message) {
+    struct repeat *best = NULL;
+    for (size_t i = 0; i < sizeof repeats / sizeof *repeats; i++) {
+        struct repeat *one = &repeats[i];
+        if (one->message == message)
+            return one;
+        if (best == NULL || (best->message != NULL &&
+                             (one->message == NULL || one->ends < best->ends)))
+            best = one;
+    }
+    tell(best);
+    *best = (struct repeat){.message = message};
+    return best;
+}
+
+static bool is_one_too_many(const char *message) {
+    int64_t now = clock_mono_ms();
+    if (repeat_period == 0)
+        return false;
+    struct repeat *repeat = repeat_of(message);
+    if (now >= repeat->ends) {
+        tell(repeat);
+        repeat->ends = now + repeat_period;
+        repeat->written = 0;
+    }
+    if (repeat->written < repeat_count) {
+        repeat->written++;
+        return false;
+    }
+    silent += repeat->left_out == 0;
+    repeat->left_out++;
+    return true;
+}
+
+void log_tell_left_out(bool all) {
+    int64_t now = silent > 0 ? clock_mono_ms() : 0;
+    for (size_t i = 0; silent > 0 && i < sizeof repeats / sizeof *repeats; i++)
+        if (all || now >= repeats[i].ends)
+            tell(&repeats[i]);
+}
+
+int log_wait_ms(void) {
+    int64_t next = INT64_MAX;
+    if (silent == 0)
+        return -1;
+    for (size_t i = 0; i < sizeof repeats / sizeof *repeats; i++)
+        if (repeats[i].left_out > 0 && repeats[i].ends < next)
+            next = repeats[i].ends;
+    int64_t left = next - clock_mono_ms();
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count) {
+    if (level <= threshold && !is_one_too_many(message))
+        write_line(level, message, fields, count);
+}
+
+void log_write_always(enum log_level level, const char *message, const struct log_field *fields,
+                      size_t count) {
+    if (level <= threshold)
+        write_line(level, message, fields, count);
 }
 
 _Noreturn void log_die(const char *file, int line, const char *what) {

@@ -81,6 +81,10 @@ void metrics_event(enum metrics_event which, uint64_t count) {
     add(&own->events[which], count);
 }
 
+int64_t metrics_spent(enum metrics_timer which) {
+    return (int64_t)own->timers[which].sum_us;
+}
+
 /* struct metrics is nothing but counts. */
 static void add_slot(struct metrics *sum, const struct metrics *slot) {
     const uint64_t *from = (const uint64_t *)slot;

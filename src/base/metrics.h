@@ -44,6 +44,7 @@ enum metrics_event {
     EVENT_TOKEN_CACHED,    /* a token's signature was known */
     EVENT_TOKEN_VERIFIED,  /* … had to be checked */
     EVENT_LOG_LOST,        /* a log line could not be written */
+    EVENT_AUDIT_LOST,      /* an event could not be recorded in the audit trail */
     EVENT_COUNT
 };
 
@@ -71,6 +72,9 @@ void metrics_decision(unsigned reason);
 void metrics_limit(unsigned limit, int limited);
 void metrics_timer(enum metrics_timer which, int64_t us);
 void metrics_event(enum metrics_event which, uint64_t count);
+/* Microseconds of all durations counted in this slot so far: differences say what a piece of work
+ * took. */
+int64_t metrics_spent(enum metrics_timer which);
 
 /* Adds all slots up. */
 void metrics_sum(struct metrics *sum);

@@ -86,7 +86,7 @@ enum account_result account_register(const struct realm *realm, struct arena *ar
     }
     enum account_result result = read_back(realm, arena, id, user);
     if (result == ACCOUNT_DONE)
-        log_info("registered", F_STR("event", "register"), F_STR("user", user->id_text));
+        log_event("registered", F_STR("event", "register"), F_STR("user", user->id_text));
     return result;
 }
 
@@ -118,7 +118,7 @@ enum account_result account_change_profile(const struct realm *realm, struct are
         return ACCOUNT_USERNAME_TAKEN;
     if (set == ANSWER_UNKNOWN || session_rename(realm, arena, id) == ANSWER_UNKNOWN)
         return ACCOUNT_UNKNOWN;
-    log_info("profile changed", F_STR("event", "profile_change"), F_STR("user", user->id_text));
+    log_event("profile changed", F_STR("event", "profile_change"), F_STR("user", user->id_text));
     return read_back(realm, arena, id, user);
 }
 
@@ -136,7 +136,7 @@ static enum account_result confirm(const struct realm *realm, struct arena *aren
     if (allowed != ANSWER_YES)
         return allowed == ANSWER_NO ? ACCOUNT_LIMITED : ACCOUNT_UNKNOWN;
     if (!password_verify(realm->conf, password, len, user->password_hash)) {
-        log_info("password not confirmed", F_STR("event", "confirm_refused"),
+        log_event("password not confirmed", F_STR("event", "confirm_refused"),
                  F_STR("user", user->id_text));
         return throttle_is_besieged(limit) ? ACCOUNT_LIMITED : ACCOUNT_WRONG_PASSWORD;
     }
@@ -180,7 +180,7 @@ enum account_result account_change_password(const struct realm *realm, struct ar
     enum answer changed = users_change_password(realm->db, arena, id, user.password_hash, hash);
     if (changed != ANSWER_YES)
         return changed == ANSWER_NO ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN;
-    log_info("password changed", F_STR("event", "password_change"), F_STR("user", user.id_text));
+    log_event("password changed", F_STR("event", "password_change"), F_STR("user", user.id_text));
     return end_others(realm, arena, &user, change->sid);
 }
 
@@ -243,7 +243,7 @@ enum account_result account_set_disabled(const struct realm *realm, struct arena
     enum account_result result = changed(users_set_disabled(realm->db, arena, id, disabled));
     if (result != ACCOUNT_DONE || !disabled)
         return result;
-    log_info("user disabled", F_STR("event", "user_disable"), F_STR("user", user.id_text));
+    log_event("user disabled", F_STR("event", "user_disable"), F_STR("user", user.id_text));
     return end_others(realm, arena, &user, NULL);
 }
 
@@ -254,7 +254,7 @@ enum account_result account_delete(const struct realm *realm, struct arena *aren
     enum account_result result = changed(users_delete(realm->db, arena, id));
     if (result != ACCOUNT_DONE)
         return result;
-    log_info("user deleted", F_STR("event", "user_delete"), F_STR("user", user.id_text));
+    log_event("user deleted", F_STR("event", "user_delete"), F_STR("user", user.id_text));
     return end_others(realm, arena, &user, NULL);
 }
 
@@ -280,7 +280,7 @@ enum account_result account_set_role(const struct realm *realm, struct arena *ar
                                              : users_remove_role(realm->db, arena, id, role));
     if (result != ACCOUNT_DONE)
         return result;
-    log_info(has ? "role given" : "role taken", F_STR("event", "role_change"),
+    log_event(has ? "role given" : "role taken", F_STR("event", "role_change"),
              F_INT("user", id), F_STR("role", role));
     return session_rename(realm, arena, id) == ANSWER_UNKNOWN ? ACCOUNT_UNKNOWN : ACCOUNT_DONE;
 }

@@ -56,7 +56,7 @@ enum answer client_add(const struct realm *realm, struct arena *arena, const cha
     digest_of(secret, len, digest);
     enum answer added = clients_insert(realm->db, arena, id, digest);
     if (added == ANSWER_YES)
-        log_info("client added", F_STR("event", "client_add"), F_STR("client", id));
+        log_event("client added", F_STR("event", "client_add"), F_STR("client", id));
     return added;
 }
 

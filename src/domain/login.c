@@ -50,7 +50,7 @@ static const char *other_name(struct arena *arena, const struct login_request *r
 }
 
 static enum login_result refuse(const char *reason, const struct user *user) {
-    log_info("login refused", F_STR("event", "login_refused"), F_STR("reason", reason),
+    log_event("login refused", F_STR("event", "login_refused"), F_STR("reason", reason),
              F_STR("user", user != NULL ? user->id_text : ""));
     return LOGIN_REFUSED;
 }
@@ -132,7 +132,7 @@ enum login_result login_with_password(const struct realm *realm, struct arena *a
     /* As the database has just written it. */
     char now[CLOCK_RFC3339_SIZE];
     user->last_login_at = arena_str(arena, clock_rfc3339(clock_wall_ms(), now));
-    log_info("logged in", F_STR("event", "login"), F_STR("user", user->id_text),
+    log_event("logged in", F_STR("event", "login"), F_STR("user", user->id_text),
              F_STR("session", grant->sid));
     return LOGIN_DONE;
 }

@@ -118,7 +118,7 @@ enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena
     struct refresh_result result;
     enum refresh_state state = sessions_refresh_answer(use->ask, arena, &result);
     if (state == REFRESH_REUSED)
-        log_warning("a spent refresh token was presented again: its session was ended, the token "
+        log_alarm("a spent refresh token was presented again: its session was ended, the token "
                     "may have been stolen",
                     F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
                     F_STR("user", result.user_id));

@@ -289,10 +289,12 @@ static int wait_ms(struct loop *loop) {
     for (size_t i = 0; i < 3; i++)
         if (heads[i] != NULL && heads[i]->deadline < next)
             next = heads[i]->deadline;
+    int log_ms = log_wait_ms();
     if (next == INT64_MAX)
-        return -1;
+        return log_ms;
     int64_t left = next - clock_mono_ms();
-    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+    left = left < 0 ? 0 : left > 60000 ? 60000 : left;
+    return log_ms >= 0 && log_ms < left ? log_ms : (int)left;
 }
 
 static void serve_ready(struct loop *loop) {
@@ -382,6 +384,7 @@ bool loop_run(struct loop *loop) {
         bury_closed(loop);
         serve_ready(loop);
         bury_closed(loop);
+        log_tell_left_out(false);
     }
 }
 

@@ -153,6 +153,91 @@ static void errno_is_told(void **state) {
     assert_non_null(strstr(line, "errno=\"No such file or directory (2)\""));
 }
 
+static void durations_are_milliseconds(void **state) {
+    (void)state;
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_JSON, LOG_LEVEL_INFO);
+    begin();
+    log_info("m", F_MS("a", 0), F_MS("b", 7), F_MS("c", 1234567));
+    end();
+    assert_string_equal(line, PREFIX_JSON
+                        "\"info\",\"msg\":\"m\",\"a\":0.000,\"b\":0.007,\"c\":1234.567}\n");
+}
+
+static int lines_with(const char *text) {
+    int count = 0;
+    for (const char *at = line; (at = strstr(at, text)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void repeat(int times) {
+    for (int i = 0; i < times; i++)
+        log_warning("over a limit", F_INT("number", i));
+}
+
+static void repeated_lines_are_counted(void **state) {
+    (void)state;
+    log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
+    log_limit(3, 60000);
+    assert_int_equal(log_wait_ms(), -1);
+    begin();
+    repeat(5);
+    log_info("another");
+    log_tell_left_out(false);
+    for (int i = 0; i < 5; i++)
+        log_alarm("theft", F_INT("number", i));
+    end();
+    assert_int_equal(lines_with("msg=\"over a limit\""), 3);
+    assert_int_equal(lines_with("msg=\"another\""), 1);
+    assert_int_equal(lines_with("msg=\"theft\""), 5);
+    assert_null(strstr(line, "left_out"));
+    assert_in_range(log_wait_ms(), 1, 60000);
+    begin();
+    log_context("r1", "192.0.2.1");
+    log_tell_left_out(true);
+    end();
+    log_context(NULL, NULL);
+    assert_string_equal(line, PREFIX_LOGFMT
+                        "warning msg=\"lines with the same message were left out\" "
+                        "repeated=\"over a limit\" left_out=2\n");
+    assert_int_equal(log_wait_ms(), -1);
+    log_limit(0, 0);
+}
+
+static void a_new_period_begins(void **state) {
+    (void)state;
+    log_identity("");
+    log_limit(2, 50);
+    begin();
+    repeat(4);
+    usleep(60 * 1000);
+    assert_int_equal(log_wait_ms(), 0);
+    repeat(1);
+    end();
+    assert_int_equal(lines_with("msg=\"over a limit\""), 3);
+    assert_int_equal(lines_with("left_out=2\n"), 1);
+    assert_true(strstr(line, "left_out=2\n") < strrchr(line, '='));
+    assert_int_equal(log_wait_ms(), -1);
+    log_limit(0, 0);
+}
+
+/* More messages than there is memory for: none is lost, and what was left out is told. */
+static void many_messages(void **state) {
+    (void)state;
+    static const char names[200];
+    log_identity("");
+    log_limit(1, 60000);
+    begin();
+    repeat(3);
+    for (size_t i = 0; i < sizeof names; i++)
+        log_write(LOG_LEVEL_INFO, &names[i], NULL, 0);
+    size_t len = end();
+    assert_true(len < sizeof line - 1);
+    assert_int_equal(lines_with("msg=\"\""), 200);
+    assert_int_equal(lines_with("left_out=2\n"), 1);
+    log_limit(0, 0);
+}
+
 static void die_says_where(void **state) {
     (void)state;
     begin();
@@ -182,7 +267,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logfmt_lines),    cmocka_unit_test(values_are_escaped),
         cmocka_unit_test(levels_are_kept), cmocka_unit_test(long_lines_are_cut),
-        cmocka_unit_test(errno_is_told),   cmocka_unit_test(die_says_where),
+        cmocka_unit_test(errno_is_told),   cmocka_unit_test(durations_are_milliseconds),
+        cmocka_unit_test(repeated_lines_are_counted),
+        cmocka_unit_test(a_new_period_begins),
+        cmocka_unit_test(many_messages),   cmocka_unit_test(die_says_where),
     };
     return cmocka_run_group_tests(tests, set_clock, NULL);
 }
