@@ -12,7 +12,7 @@ import pytest
 from gate import granted, refused, wait_until
 from test_outage import stopped
 
-LINE = re.compile(r'^(gatehouse_[a-z_]+)(?:\{([^}]*)\})? (\d+(?:\.\d+)?)$')
+LINE = re.compile(r'^(gatehouse_[a-z_]+)(?:\{(.*)\})? (\d+(?:\.\d+)?)$')
 LABEL = re.compile(r'([a-z]+)="([^"\\\n]*)"')
 
 

@@ -75,8 +75,18 @@ def test_overlapping_signals(site, load):
     assert load == []
 
 
+def settled(site):
+    """The workers, once those of earlier generations are gone."""
+    for _ in range(20):
+        workers = site.workers()
+        time.sleep(1)
+        if site.workers() == workers:
+            return workers
+    raise AssertionError("workers come and go")
+
+
 def test_a_refused_configuration_changes_nothing(site, login):
-    workers = site.workers()
+    workers = settled(site)
     with open(site.env["CONF"], encoding="utf-8") as conf:
         good = conf.read()
     try:
