@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import re
 import secrets
 import shutil
@@ -431,12 +432,22 @@ class SigningKey:
 
 
 def free_ports(count):
-    """Ports of the loopback that nobody listens on."""
-    links = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(link.getsockname()[1]) for link in links]
-    for link in links:
-        link.close()
-    return ports
+    """Ports of the loopback that nobody listens on, each with the next one free as well (an instance
+    behind Apache takes both). They lie below those that the kernel gives to clients, which would
+    come and go between this answer and the server's start."""
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = random.sample(range(10000, min(low, 20000) - 1, 2), 500)
+    ports = []
+    for port in candidates:
+        try:
+            for number in (port, port + 1):
+                socket.create_server(("127.0.0.1", number)).close()
+        except OSError:
+            continue
+        ports.append(str(port))
+        if len(ports) == count:
+            return ports
+    raise AssertionError(f"no {count} free ports between {candidates[0]} and {candidates[-1]}")
 
 
 class Instance:
