@@ -1,5 +1,5 @@
 /*
- * cache: one connection to Redis for the life of a worker.  The door to hiredis.
+ * cache: one connection to Redis for the life of a worker.
  *
  * Questions are collected with cache_ask and cache_ask_script and asked together by cache_flush:
  * one write, one read, however many there are.  A connection that failed is thrown away, never

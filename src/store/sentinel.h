@@ -3,7 +3,7 @@
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  *
  * A sentinel that is cut off from the others may go on naming a primary that they have replaced: of all
- * answers the one with the highest configuration epoch counts.  Beside cache.c this is the only file that
+ * answers the one with the highest configuration epoch counts.  Beside redis_link.c this is the only file that
  * knows hiredis.
  */
 #ifndef STORE_SENTINEL_H

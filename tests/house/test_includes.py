@@ -25,7 +25,7 @@ GENERATED = {"store/embedded_lua.inc", "store/embedded_sql.inc", "domain/common_
 DOORS = {
     r"json-c/.*|json\.h|json_.*\.h": {"base/json.c"},
     r"openssl/.*": {"base/secret.c", "base/pkey.c"},
-    r"hiredis.*|hiredis/.*|sds\.h": {"store/cache.c", "store/sentinel.c"},
+    r"hiredis.*|hiredis/.*|sds\.h": {"store/redis_link.c", "store/sentinel.c"},
     r"mysql.*|mysql/.*|mariadb.*|errmsg\.h": {"store/db.c"},
     r"jwt\.h": {"domain/token.c"},
     r"crypt\.h": {"domain/password.c"},
@@ -113,8 +113,9 @@ def test_private_to_files():
         "base/conf_table.h": {"base/conf.c", "base/conf_table.c", "base/conf_value.c",
                               "base/conf_check.c", "base/conf_print.c"},
         "base/json_scan.h": {"base/json.c", "base/json_scan.c"},
-        "store/embedded.h": {"store/cache.c", "store/embedded.c", "store/migrate.c"},
+        "store/embedded.h": {"store/redis_link.c", "store/embedded.c", "store/migrate.c"},
         "store/sql.h": {"store/sql.c", "store/db.h"},
+            "store/redis_link.h": {"store/redis_link.c", "store/cache.c"},
         "fcgi/conn.h": {"fcgi/conn.c", "fcgi/loop.c"},
         "domain/account_check.h": {"domain/account.c", "domain/account_check.c"},
     }

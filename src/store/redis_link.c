@@ -1,0 +1,274 @@
+#include "store/redis_link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hiredis.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/embedded.h"
+
+/* Replies of one flush; beyond, further blocks are taken and given back. */
+#define REPLY_KEEP (256 * 1024)
+/* No question of ours is answered with more; a length that is only noise must not cost gigabytes. */
+#define REPLY_MAX_MEMBERS (1 << 20)
+
+static const char *const script_names[SCRIPT_COUNT] = {
+    [SCRIPT_SESSION_OPEN] = "session_open",       [SCRIPT_SESSION_TOUCH] = "session_touch",
+    [SCRIPT_SESSION_REFRESH] = "session_refresh", [SCRIPT_SESSION_END] = "session_end",
+    [SCRIPT_SESSIONS_END] = "sessions_end",       [SCRIPT_SESSIONS_LIST] = "sessions_list",
+    [SCRIPT_SESSIONS_RENAME] = "sessions_rename", [SCRIPT_LIMIT] = "limit",
+    [SCRIPT_LOGIN_LIMIT] = "login_limit",         [SCRIPT_LOGIN_GOOD] = "login_good",
+};
+
+const char *link_script_name(int script) {
+    return script_names[script];
+}
+
+/* Replies --------------------------------------------------------------------------------------- */
+
+/* hiredis builds replies through these: from an arena that each flush takes back, so that a
+ * verification allocates nothing. */
+
+static void *reply_new(const redisReadTask *task, enum reply_kind kind) {
+    struct reply *reply = arena_zalloc(task->privdata, sizeof *reply);
+    reply->kind = kind;
+    if (task->parent != NULL)
+        ((struct reply *)task->parent->obj)->members[task->idx] = reply;
+    return reply;
+}
+
+static void *create_string(const redisReadTask *task, char *text, size_t len) {
+    struct reply *reply = reply_new(task, task->type == REDIS_REPLY_ERROR ? REPLY_ERROR : REPLY_TEXT);
+    reply->text = arena_dup(task->privdata, text, len);
+    reply->len = len;
+    return reply;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *create_array(const redisReadTask *task, size_t count) {
+#else
+static void *create_array(const redisReadTask *task, int count) {
+#endif
+    if ((size_t)count > REPLY_MAX_MEMBERS)
+        return NULL; /* hiredis gives the connection up */
+    struct reply *reply = reply_new(task, REPLY_LIST);
+    reply->count = (size_t)count;
+    reply->members = arena_zalloc(task->privdata, reply->count * sizeof *reply->members + 1);
+    return reply;
+}
+
+static void *create_integer(const redisReadTask *task, long long number) {
+    struct reply *reply = reply_new(task, REPLY_INT);
+    reply->number = number;
+    return reply;
+}
+
+static void *create_nil(const redisReadTask *task) {
+    return reply_new(task, REPLY_NIL);
+}
+
+static void free_nothing(void *reply) {
+    (void)reply;
+}
+
+static redisReplyObjectFunctions reply_functions = {
+    .createString = create_string,
+    .createArray = create_array,
+    .createInteger = create_integer,
+    .createNil = create_nil,
+    .freeObject = free_nothing,
+};
+
+/* Opening --------------------------------------------------------------------------------------- */
+
+static const char *script_text(const char *name) {
+    for (unsigned i = 0; i < embedded_lua_count; i++)
+        if (strcmp(embedded_lua[i].name, name) == 0)
+            return embedded_lua[i].text;
+    DIE("a script has no file");
+}
+
+void link_init(struct redis_link *link, const struct conf *conf, const char *password,
+               struct gate *gate) {
+    *link = (struct redis_link){.conf = conf, .gate = gate};
+    MUST(conf_redis_address(conf->redis_url, &link->address));
+    link->password = password != NULL ? password : link->address.password;
+    link->sentinels.user = conf->redis_sentinel_user;
+    link->replies = arena_new(16 * 1024);
+    for (size_t i = 0; i < SCRIPT_COUNT; i++)
+        link->texts[i] = script_text(script_names[i]);
+    snprintf(link->why, sizeof link->why, "not asked yet");
+}
+
+void link_close(struct redis_link *link) {
+    if (link->redis != NULL)
+        redisFree(link->redis);
+    link->redis = NULL;
+}
+
+void link_free(struct redis_link *link) {
+    link_close(link);
+    arena_free(&link->replies);
+}
+
+static struct timeval time_left(int64_t deadline) {
+    int64_t ms = deadline - clock_mono_ms();
+    if (ms < 1)
+        ms = 1;
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+static void note(struct redis_link *link, const char *why) {
+    snprintf(link->why, sizeof link->why, "%s", why);
+}
+
+/* EAGAIN is how hiredis reports that its time ran out. */
+static const char *context_error(const redisContext *redis) {
+    if (redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT))
+        return "no answer within [redis] timeout";
+    return redis->err ? redis->errstr : "no answer";
+}
+
+static bool has_sentinels(const struct redis_link *link) {
+    return link->address.sentinel_count > 0;
+}
+
+/* Sentinels may take half of the time; the primary has the rest. */
+static bool find_primary(struct redis_link *link, int64_t deadline) {
+    char why[200];
+    int64_t half = clock_mono_ms() + (deadline - clock_mono_ms()) / 2;
+    if (!has_sentinels(link) || sentinel_find(&link->address, &link->sentinels, link->gate, half,
+                                               &link->primary, why, sizeof why))
+        return true;
+    snprintf(link->why, sizeof link->why, "no sentinel names a primary: %s", why);
+    return false;
+}
+
+static bool open_socket(struct redis_link *link, int64_t deadline) {
+    const struct conf_redis_address *to = &link->address;
+    if (!find_primary(link, deadline))
+        return false;
+    struct timeval left = time_left(deadline);
+    if (has_sentinels(link))
+        link->redis = redisConnectWithTimeout(link->primary.host, link->primary.port, left);
+    else
+        link->redis = to->path[0] != '\0' ? redisConnectUnixWithTimeout(to->path, left)
+                                           : redisConnectWithTimeout(to->host, to->port, left);
+    MUST(link->redis != NULL);
+    if (link->redis->err) {
+        note(link, context_error(link->redis));
+        return false;
+    }
+    fcntl(link->redis->fd, F_SETFD, FD_CLOEXEC);
+    link->redis->reader->fn = &reply_functions;
+    link->redis->reader->privdata = link->replies;
+    return true;
+}
+
+const struct reply *link_reply(struct redis_link *link) {
+    void *reply = NULL;
+    if (redisGetReply(link->redis, &reply) != REDIS_OK) {
+        note(link, context_error(link->redis));
+        return NULL;
+    }
+    return reply;
+}
+
+static int append_login(struct redis_link *link) {
+    int asked = 0;
+    const char *user = link->address.user, *password = link->password;
+    if (password != NULL && password[0] != '\0') {
+        if (user[0] != '\0')
+            redisAppendCommand(link->redis, "AUTH %s %s", user, password);
+        else
+            redisAppendCommand(link->redis, "AUTH %s", password);
+        asked++;
+    }
+    if (link->address.db != 0) {
+        redisAppendCommand(link->redis, "SELECT %d", link->address.db);
+        asked++;
+    }
+    return asked;
+}
+
+/* What HELLO (Redis 6) or ROLE says: a replica may still know what its primary has forgotten, a revoked
+ * session above all.  Each of the two may be forbidden to us or unknown to the server, not both. */
+static bool is_primary(struct redis_link *link, const struct reply *hello, const struct reply *role) {
+    const char *says = reply_text(reply_at(role, 0));
+    for (size_t i = 0; says == NULL && hello->kind == REPLY_LIST && i + 1 < hello->count; i += 2) {
+        const char *name = reply_text(reply_at(hello, i));
+        if (name != NULL && strcmp(name, "role") == 0)
+            says = reply_text(reply_at(hello, i + 1));
+    }
+    if (says == NULL)
+        note(link, hello->kind == REPLY_ERROR ? hello->text : "it does not say what role it has");
+    else if (strcmp(says, "master") != 0)
+        note(link, "it is a replica, and may not know of what was revoked; give the primary's address");
+    return says != NULL && strcmp(says, "master") == 0;
+}
+
+static bool check_role(struct redis_link *link) {
+    const struct reply *hello = link_reply(link);
+    const struct reply *role = hello != NULL ? link_reply(link) : NULL;
+    return role != NULL && is_primary(link, hello, role);
+}
+
+/* Login, database, role and scripts in one round trip. */
+static bool greet(struct redis_link *link, int64_t deadline) {
+    struct timeval left = time_left(deadline);
+    redisSetTimeout(link->redis, left);
+    int asked = append_login(link);
+    redisAppendCommand(link->redis, "HELLO");
+    redisAppendCommand(link->redis, "ROLE");
+    for (size_t i = 0; i < SCRIPT_COUNT; i++)
+        redisAppendCommand(link->redis, "SCRIPT LOAD %s", link->texts[i]);
+    for (int i = 0; i < asked + SCRIPT_COUNT; i++) {
+        if (i == asked && !check_role(link))
+            return false;
+        const struct reply *reply = link_reply(link);
+        if (reply == NULL)
+            return false;
+        if (reply->kind == REPLY_ERROR) {
+            note(link, reply->text);
+            return false;
+        }
+        if (i >= asked)
+            snprintf(link->shas[i - asked], sizeof link->shas[0], "%s", reply->text);
+    }
+    /* Set once: from here on each read may wait for the whole time, at no system call a request. */
+    redisSetTimeout(link->redis, time_left(clock_mono_ms() + link->conf->redis_timeout));
+    return true;
+}
+
+bool link_open(struct redis_link *link, int64_t deadline) {
+    bool open = open_socket(link, deadline) && greet(link, deadline);
+    if (!open)
+        link_close(link);
+    return open;
+}
+
+bool link_is_stale(const struct redis_link *link) {
+    return has_sentinels(link) && link->redis != NULL &&
+           sentinel_moved(&link->address, &link->sentinels, link->gate, &link->primary);
+}
+
+const char *link_address(const struct redis_link *link) {
+    if (has_sentinels(link))
+        return link->address.master;
+    return link->address.path[0] != '\0' ? link->address.path : link->address.host;
+}
+
+void link_command(struct redis_link *link, int argc, const char *const *argv, const size_t *lens) {
+    redisAppendCommandArgv(link->redis, argc, (const char **)(uintptr_t)argv, lens);
+}
+
+bool link_timed_out(const struct redis_link *link) {
+    return link->redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT);
+}
+
+void link_forget_replies(struct redis_link *link) {
+    arena_reset(link->replies, REPLY_KEEP);
+}

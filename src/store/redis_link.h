@@ -1,0 +1,58 @@
+/*
+ * redis_link: one connection to Redis, to whichever of several leads.  The door to hiredis, with
+ * sentinel.c; cache.c decides what to ask and when to connect.
+ *
+ * A connection that failed is closed, never mended: a reply that comes late would be taken for the
+ * next question's.
+ */
+#ifndef STORE_REDIS_LINK_H
+#define STORE_REDIS_LINK_H
+
+#include "base/arena.h"
+#include "base/conf.h"
+#include "base/url.h"
+#include "store/cache.h"
+#include "store/sentinel.h"
+
+struct redisContext;
+
+struct redis_link {
+    const struct conf *conf;
+    const char *password;
+    struct conf_redis_address address;
+    struct sentinel_login sentinels;
+    struct sentinel_primary primary; /* whom redis is connected to, where sentinels named it */
+    struct gate *gate;
+    struct redisContext *redis; /* NULL: not connected */
+    struct arena *replies;
+    const char *texts[SCRIPT_COUNT]; /* of the scripts */
+    char shas[SCRIPT_COUNT][41];     /* … as Redis knows them */
+    char why[256];                   /* the last thing that went wrong */
+};
+
+/* What a script is called, in logs. */
+const char *link_script_name(int script);
+
+/* Everything is borrowed; password NULL: the address's own. */
+void link_init(struct redis_link *link, const struct conf *conf, const char *password,
+               struct gate *gate);
+void link_free(struct redis_link *link);
+
+/* Finds the primary, connects, logs in, makes sure that it is a primary and knows the scripts, by
+ * deadline (clock_mono_ms).  False: why says why, and it is closed. */
+bool link_open(struct redis_link *link, int64_t deadline);
+void link_close(struct redis_link *link);
+/* Whether another Redis leads by now, and this one's word counts no more. */
+bool link_is_stale(const struct redis_link *link);
+/* Where it goes, for logs. */
+const char *link_address(const struct redis_link *link);
+
+/* Begins a command; what was begun is sent before the first reply is read. */
+void link_command(struct redis_link *link, int argc, const char *const *argv, const size_t *lens);
+/* The next reply, in the arena that link_forget takes back; NULL when the connection is no more. */
+const struct reply *link_reply(struct redis_link *link);
+/* Whether it is no more because Redis did not answer in time. */
+bool link_timed_out(const struct redis_link *link);
+void link_forget_replies(struct redis_link *link);
+
+#endif
