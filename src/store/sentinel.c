@@ -1,6 +1,5 @@
 #include "store/sentinel.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <hiredis.h>
 #include <stdio.h>
@@ -23,18 +22,10 @@ static struct timeval milliseconds(int64_t ms) {
     return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
-static redisReply *ask(redisContext *redis, const struct sentinel_login *login, const char *master) {
-    int before = 0;
+/* The reply to the last of so many commands; an earlier one that is an error, or NULL. */
+static redisReply *last_reply(redisContext *redis, int commands) {
     void *reply = NULL;
-    if (login->password != NULL && login->password[0] != '\0') {
-        if (login->user[0] != '\0')
-            redisAppendCommand(redis, "AUTH %s %s", login->user, login->password);
-        else
-            redisAppendCommand(redis, "AUTH %s", login->password);
-        before = 1;
-    }
-    redisAppendCommand(redis, "SENTINEL MASTER %s", master);
-    for (int i = 0; i <= before; i++) {
+    for (int i = 0; i < commands; i++) {
         if (reply != NULL)
             freeReplyObject(reply);
         reply = NULL;
@@ -44,6 +35,16 @@ static redisReply *ask(redisContext *redis, const struct sentinel_login *login, 
             break;
     }
     return reply;
+}
+
+static int append_login(redisContext *redis, const struct sentinel_login *login) {
+    if (login->password == NULL || login->password[0] == '\0')
+        return 0;
+    if (login->user[0] != '\0')
+        redisAppendCommand(redis, "AUTH %s %s", login->user, login->password);
+    else
+        redisAppendCommand(redis, "AUTH %s", login->password);
+    return 1;
 }
 
 /* The value behind a name in the flat list that SENTINEL MASTER answers. */
@@ -57,18 +58,24 @@ static const char *value_of(const redisReply *list, const char *name) {
     return NULL;
 }
 
-static bool read_primary(const redisReply *reply, struct sentinel_primary *primary) {
-    if (reply->type != REDIS_REPLY_ARRAY)
+static bool read_epoch(const redisReply *reply, uint64_t *epoch) {
+    const char *number = reply->type == REDIS_REPLY_ARRAY ? value_of(reply, "config-epoch") : NULL;
+    if (number != NULL)
+        *epoch = strtoull(number, NULL, 10);
+    return number != NULL;
+}
+
+static bool read_address(const redisReply *reply, struct sentinel_primary *primary) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[0]->type != REDIS_REPLY_STRING ||
+        reply->element[1]->type != REDIS_REPLY_STRING)
         return false;
-    const char *host = value_of(reply, "ip"), *port = value_of(reply, "port"),
-               *epoch = value_of(reply, "config-epoch");
-    long number = port != NULL ? strtol(port, NULL, 10) : 0;
-    if (host == NULL || strlen(host) >= sizeof primary->host || number < 1 || number > 65535 ||
-        epoch == NULL)
+    const char *host = reply->element[0]->str;
+    long port = strtol(reply->element[1]->str, NULL, 10);
+    if (strlen(host) >= sizeof primary->host || port < 1 || port > 65535)
         return false;
     snprintf(primary->host, sizeof primary->host, "%s", host);
-    primary->port = (uint16_t)number;
-    primary->epoch = strtoull(epoch, NULL, 10);
+    primary->port = (uint16_t)port;
     return true;
 }
 
@@ -79,6 +86,37 @@ static void note_failure(char *why, size_t size, const struct conf_host *host, c
                  what);
 }
 
+/*
+ * The epoch is asked first, the address after it, and not with one command: in the middle of a
+ * failover SENTINEL MASTER shows the new epoch beside the address of the Redis that is being
+ * replaced, and such a pair would be believed over every true one.  The address of
+ * get-master-addr-by-name changes with the epoch; a change between the two answers gives a newer
+ * address an older epoch, which does no harm.
+ */
+static bool ask_primary(redisContext *redis, const struct sentinel_login *login, const char *master,
+                        struct sentinel_primary *primary, char *why, size_t why_size) {
+    int before = append_login(redis, login);
+    redisAppendCommand(redis, "SENTINEL MASTER %s", master);
+    redisAppendCommand(redis, "SENTINEL GET-MASTER-ADDR-BY-NAME %s", master);
+    redisReply *about = last_reply(redis, before + 1);
+    redisReply *address =
+        about != NULL && about->type != REDIS_REPLY_ERROR ? last_reply(redis, 1) : NULL;
+    bool named =
+        address != NULL && read_epoch(about, &primary->epoch) && read_address(address, primary);
+    if (!named) {
+        const redisReply *last = address != NULL ? address : about;
+        snprintf(why, why_size, "%s",
+                 last == NULL                      ? (redis->err ? redis->errstr : "no answer")
+                 : last->type == REDIS_REPLY_ERROR ? last->str
+                                                   : "names no primary");
+    }
+    if (about != NULL)
+        freeReplyObject(about);
+    if (address != NULL)
+        freeReplyObject(address);
+    return named;
+}
+
 /* One sentinel, within ms; why gets what it said where that is no primary. */
 static bool ask_one(const struct conf_redis_address *address, const struct sentinel_login *login,
                     size_t which, int64_t ms, struct sentinel_primary *primary, char *why,
@@ -86,20 +124,17 @@ static bool ask_one(const struct conf_redis_address *address, const struct senti
     const struct conf_host *host = &address->sentinels[which];
     redisContext *redis = redisConnectWithTimeout(host->host, host->port, milliseconds(ms));
     MUST(redis != NULL);
-    redisReply *reply = NULL;
+    char said[160];
     bool named = false;
     if (redis->err == 0) {
         fcntl(redis->fd, F_SETFD, FD_CLOEXEC);
         redisSetTimeout(redis, milliseconds(ms));
-        reply = ask(redis, login, address->master);
+        named = ask_primary(redis, login, address->master, primary, said, sizeof said);
+    } else {
+        snprintf(said, sizeof said, "%s", redis->errstr);
     }
-    if (reply == NULL)
-        note_failure(why, why_size, host, redis->err ? redis->errstr : "no answer");
-    else if (!(named = read_primary(reply, primary)))
-        note_failure(why, why_size, host,
-                     reply->type == REDIS_REPLY_ERROR ? reply->str : "names no primary");
-    if (reply != NULL)
-        freeReplyObject(reply);
+    if (!named)
+        note_failure(why, why_size, host, said);
     redisFree(redis);
     return named;
 }
@@ -122,37 +157,74 @@ static void publish(struct gate *gate, uint64_t epoch) {
         continue;
 }
 
+static bool is_another(const struct sentinel_primary *a, const struct sentinel_primary *b) {
+    return a->port != b->port || strcmp(a->host, b->host) != 0;
+}
+
+static size_t votes_for(const struct sentinel_primary *one, const struct sentinel_primary answers[],
+                        size_t count) {
+    size_t votes = 0;
+    for (size_t i = 0; i < count; i++)
+        votes += answers[i].epoch == one->epoch && !is_another(&answers[i], one);
+    return votes;
+}
+
+/* Of the highest epoch, what most say; NULL while as many say otherwise.  (A sentinel that was set
+ * up for another Redis names it at the same epoch; two of us must not follow different ones.) */
+static const struct sentinel_primary *elect(const struct sentinel_primary answers[], size_t count) {
+    const struct sentinel_primary *best = NULL;
+    size_t best_votes = 0;
+    bool tied = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct sentinel_primary *one = &answers[i];
+        size_t votes = votes_for(one, answers, count);
+        if (best == NULL || one->epoch > best->epoch ||
+            (one->epoch == best->epoch && votes > best_votes)) {
+            best = one;
+            best_votes = votes;
+            tied = false;
+        } else if (one->epoch == best->epoch && votes == best_votes && is_another(one, best)) {
+            tied = true;
+        }
+    }
+    return tied ? NULL : best;
+}
+
 bool sentinel_find(const struct conf_redis_address *address, const struct sentinel_login *login,
                    struct gate *gate, int64_t deadline, struct sentinel_primary *primary, char *why,
                    size_t why_size) {
-    size_t order[CONF_MAX_HOSTS], count = in_order(address, gate, order), answers = 0;
-    bool found = false;
+    struct sentinel_primary answers[CONF_MAX_HOSTS];
+    const struct sentinel_primary *elected = NULL;
+    size_t order[CONF_MAX_HOSTS], count = in_order(address, gate, order), answered = 0;
     why[0] = '\0';
-    for (size_t i = 0; i < count && answers <= address->sentinel_count / 2; i++) {
-        struct sentinel_primary one;
+    for (size_t i = 0; i < count && (elected == NULL || answered <= address->sentinel_count / 2);
+         i++) {
         int64_t left = deadline - clock_mono_ms();
         if (left <= 0)
             break;
         /* The last one may take all that is left; nobody before it. */
         if (left > ASK_MS && i + 1 < count)
             left = ASK_MS;
-        if (!ask_one(address, login, order[i], left, &one, why, why_size)) {
+        if (!ask_one(address, login, order[i], left, &answers[answered], why, why_size)) {
             atomic_store(&gate->rest_until[order[i]], clock_mono_ms() + REST_MS);
             continue;
         }
         atomic_store(&gate->rest_until[order[i]], 0);
-        answers++;
-        if (!found || one.epoch > primary->epoch)
-            *primary = one;
-        found = true;
+        elected = elect(answers, ++answered);
     }
-    if (found)
+    if (elected != NULL) {
+        *primary = *elected;
         publish(gate, primary->epoch);
-    return found;
+    } else if (answered > 0) {
+        snprintf(why, why_size, "they disagree: %s:%u and %s:%u", answers[0].host, answers[0].port,
+                 answers[answered - 1].host, answers[answered - 1].port);
+    }
+    return elected != NULL;
 }
 
 /* The next sentinel whose turn it is and that does not rest; false: all of them rest. */
-static bool next_in_turn(const struct conf_redis_address *address, struct gate *gate, size_t *which) {
+static bool next_in_turn(const struct conf_redis_address *address, struct gate *gate,
+                         size_t *which) {
     int64_t now = clock_mono_ms();
     for (size_t i = 0; i < address->sentinel_count; i++) {
         *which = atomic_fetch_add(&gate->turn, 1) % address->sentinel_count;
@@ -160,12 +232,6 @@ static bool next_in_turn(const struct conf_redis_address *address, struct gate *
             return true;
     }
     return false;
-}
-
-/* Somebody moved the primary without an election (SENTINEL RESET, another configuration): the epoch may
- * stay, the address does not. */
-static bool is_another(const struct sentinel_primary *a, const struct sentinel_primary *b) {
-    return a->port != b->port || strcmp(a->host, b->host) != 0;
 }
 
 bool sentinel_moved(const struct conf_redis_address *address, const struct sentinel_login *login,
@@ -180,6 +246,7 @@ bool sentinel_moved(const struct conf_redis_address *address, const struct senti
             atomic_store(&gate->rest_until[which], clock_mono_ms() + REST_MS);
         } else if (one.epoch >= primary->epoch) {
             publish(gate, one.epoch);
+            /* At the same epoch too: somebody moved it without an election (SENTINEL RESET). */
             if (is_another(&one, primary))
                 return true;
         }

@@ -3,8 +3,8 @@
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  *
  * A sentinel that is cut off from the others may go on naming a primary that they have replaced: of all
- * answers the one with the highest configuration epoch counts.  Beside redis_link.c this is the only file that
- * knows hiredis.
+ * answers those with the highest configuration epoch count, and of these what most say.  Beside
+ * redis_link.c this is the only file that knows hiredis.
  */
 #ifndef STORE_SENTINEL_H
 #define STORE_SENTINEL_H
@@ -30,7 +30,8 @@ struct sentinel_login {
 
 /*
  * Asks the sentinels until deadline (clock_mono_ms), those first that answered lately; stops once a
- * majority has answered.  False: none named a primary; why says what each said.
+ * majority has answered and they agree.  False: none named a primary, or as many name one as another; why
+ * says what each said.
  */
 bool sentinel_find(const struct conf_redis_address *address, const struct sentinel_login *login,
                    struct gate *gate, int64_t deadline, struct sentinel_primary *primary, char *why,
