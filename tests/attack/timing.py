@@ -1,25 +1,30 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """Does the time of a refused login tell who exists?
-
-    tests/attack/timing.py [ROUNDS [COST]]        2000 rounds, bcrypt cost 10
 
 Each round tries every kind once, so that whatever else the machine does disturbs all alike: a user
 that is not there, a wrong password, a disabled user, one whose hash is older; and of accounts that
-are limited one that is there and one that is not. The medians of what hashes, and of what does not,
-must be within 1 % of the time that a hash takes. The time is that of the whole request, through the
-web server; beside it stands the chance of a difference as large between equals (Mann-Whitney).
+are limited one that is there and one that is not.  The medians of what hashes, and of what does not,
+must be within 1 % of the time that a hash takes; the answers must be the same bytes but for the ids.
+The time is that of the whole request, through the web server; beside it stands the chance of a
+difference as large between equals (Mann-Whitney).
 """
 import hashlib
 import math
 import random
 import statistics
-import sys
 import time
 
-from lab import PASSWORD, fresh_email, finish, login, run_instance, verdict
+from figures import attack, number
+from gate import PASSWORD, fresh_email, run_instance
 
 USERS = 20
 FOR_EVER = "1000000/366d"
+COST = 10
+APART = 1.0  # % of a hash
+PAIRS = [("wrong", "unknown"), ("disabled", "unknown"), ("older hash", "unknown"),
+         ("limited", "limited, unknown")]
+# What differs from request to request, and the limit on the address, which everything counts to.
+OWN = ("X-Request-Id", "Date", "Retry-After", "RateLimit")
 
 
 def closed(site, email):
@@ -29,13 +34,13 @@ def closed(site, email):
     return email, "not the password"
 
 
-def people(site, cost):
+def people(site):
     """{kind: function that gives an email and a password to try}"""
     users = [site.add_user() for _ in range(4 * USERS)]
     wrong, disabled, older, limited = (users[i::4] for i in range(4))
     for user in disabled:
         site.disable(user.email)
-    old = site.ctl_ok("password", "hash", "--cost", str(cost - 2), stdin=PASSWORD + "\n").strip()
+    old = site.ctl_ok("password", "hash", "--cost", str(COST - 2), stdin=PASSWORD + "\n").strip()
     for user in older:
         site.sql("UPDATE users SET password_hash = %s WHERE email = %s", old, user.email)
     nobodies = [fresh_email() for _ in range(USERS)]
@@ -49,6 +54,26 @@ def people(site, cost):
     }
 
 
+def learnt(answer):
+    """What a client may learn from an answer beside its time."""
+    headers = [(name, value) for name, value in answer.headers.items() if name not in OWN]
+    request_id = answer.headers["X-Request-Id"].encode()
+    return answer.status_code, tuple(headers), answer.content.replace(request_id, b"")
+
+
+def measure(site, kinds, rounds):
+    """({kind: milliseconds}, {kind: the different answers})"""
+    times, answers = {kind: [] for kind in kinds}, {kind: set() for kind in kinds}
+    for _ in range(rounds):
+        for kind in random.sample(list(kinds), len(kinds)):
+            email, password = kinds[kind]()
+            begun = time.perf_counter()
+            answer = site.post("/login", {"email": email, "password": password})
+            times[kind].append((time.perf_counter() - begun) * 1000)
+            answers[kind].add(learnt(answer))
+    return times, answers
+
+
 def mann_whitney(left, right):
     """The two-sided p of the rank sum test, by its normal approximation."""
     ranked = sorted([(value, 0) for value in left] + [(value, 1) for value in right])
@@ -59,44 +84,32 @@ def mann_whitney(left, right):
     return math.erfc(abs(z) / math.sqrt(2))
 
 
-def measure(site, kinds, rounds):
-    times = {kind: [] for kind in kinds}
-    for _ in range(rounds):
-        for kind in random.sample(list(kinds), len(kinds)):
-            email, password = kinds[kind]()
-            begun = time.perf_counter()
-            status = login(site, email, password)
-            times[kind].append((time.perf_counter() - begun) * 1000)
-            assert status == (429 if "limited" in kind else 401), (kind, status)
-    return times
-
-
-def report(times):
+def judge(figures, times, answers):
     medians = {kind: statistics.median(values) for kind, values in times.items()}
-    for kind, median in medians.items():
-        print(f"  {kind:18} median {median:9.3f} ms   mean {statistics.mean(times[kind]):9.3f} ms")
-    whole = medians["unknown"]
-    for kind, other in (("wrong", "unknown"), ("disabled", "unknown"), ("older hash", "unknown"),
-                        ("limited", "limited, unknown")):
-        share = abs(medians[kind] - medians[other]) / whole
-        verdict(share < 0.01, f"{kind} and {other}: {share:.2%} of a hash apart "
-                              f"(p = {mann_whitney(times[kind], times[other]):.2f})")
+    hashing = [answers[kind] for kind in answers if "limited" not in kind]
+    limited = [answers[kind] for kind in answers if "limited" in kind]
+    figures.must("answer of all that hash", len(set.union(*hashing)), 1)
+    figures.must("of all that are limited", len(set.union(*limited)), 1)
+    figures.must("statuses", {one[0] for kind in answers.values() for one in kind}, {401, 429})
+    figures.note("medians " + ", ".join(f"{kind} {median:.2f} ms" for kind, median in medians.items()))
+    for kind, other in PAIRS:
+        share = abs(medians[kind] - medians[other]) / medians["unknown"] * 100
+        text = f"{kind} and {other} (p = {mann_whitney(times[kind], times[other]):.2f}) apart"
+        figures.most(text, round(share, 2), APART, " % of a hash")
 
 
-def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
-    cost = int(sys.argv[2]) if len(sys.argv) > 2 else 10
+def run(_, figures):
+    rounds = number("LOGINS", 300)
     settings = {"limit__enabled": "yes", "limit__login_address": FOR_EVER,
                 "limit__login_account": FOR_EVER, "limit__login_failures": FOR_EVER,
-                "password__cost": str(cost)}
+                "password__cost": str(COST)}
     for instance in run_instance(**settings):
         site = instance.site()
-        kinds = people(site, cost)
-        print(f"{rounds} logins of each kind at bcrypt cost {cost}")
+        kinds = people(site)
         measure(site, kinds, 10)
-        report(measure(site, kinds, rounds))
-    finish()
+        figures.note(f"{rounds} logins of each kind at bcrypt cost {COST}")
+        judge(figures, *measure(site, kinds, rounds))
 
 
 if __name__ == "__main__":
-    main()
+    attack(run)

@@ -3,6 +3,7 @@ import socket
 import struct
 
 BEGIN, END, PARAMS, STDIN, STDOUT = 1, 3, 4, 5, 6
+RECORD = 32768  # what a record of a body holds; it could hold a byte less than twice that
 
 
 def record(kind, content=b""):
@@ -17,7 +18,7 @@ def pair(name, value):
 
 
 def request(method, path, headers, body):
-    """All records of one request whose connection is not kept; body: less than 64 KiB."""
+    """All records of one request whose connection is not kept."""
     params = {"REQUEST_METHOD": method, "DOCUMENT_URI": path, "QUERY_STRING": "",
               "REMOTE_ADDR": "127.0.0.1", "CONTENT_LENGTH": str(len(body)) if body else ""}
     for name, value in headers.items():
@@ -25,8 +26,7 @@ def request(method, path, headers, body):
         params[name if name == "CONTENT_TYPE" else "HTTP_" + name] = value
     block = b"".join(pair(name, value) for name, value in params.items())
     records = [record(BEGIN, struct.pack(">HBxxxxx", 1, 0)), record(PARAMS, block), record(PARAMS)]
-    if body:
-        records.append(record(STDIN, body))
+    records += [record(STDIN, body[at:at + RECORD]) for at in range(0, len(body), RECORD)]
     return b"".join(records) + record(STDIN)
 
 

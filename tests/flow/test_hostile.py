@@ -9,7 +9,8 @@ import pytest
 
 from gate import alive
 
-CONNECTIONS = 3000
+# To each of the two pools.
+CONNECTIONS = int(os.environ.get("GATEHOUSE_HOSTILE_CONNECTIONS", "3000"))
 
 
 def record(kind, content, request=1):
