@@ -3,8 +3,8 @@
 # prints its figures in one line and fails when it misses a criterion.
 
 # In the order of their running; those at the end ask for what others have published.
-ATTACKS=(records races refresh replay spellings clock large texts methods guessing timing keys
-    rotation fronts json wycheproof)
+ATTACKS=(records races refresh replay spellings clock large texts methods guessing timing
+    documents)
 
 attack_known() {
     local one
@@ -72,7 +72,7 @@ cmd_attack() {
         attack_environment
         case $name in
         wycheproof) attack_one "$name" ${vectors:+"$vectors"} || failed+=("$name") ;;
-        json) attack_one "$name" ${documents:+"$documents"} || failed+=("$name") ;;
+        documents) attack_one "$name" ${documents:+"$documents"} || failed+=("$name") ;;
         *) attack_one "$name" || failed+=("$name") ;;
         esac
     done
