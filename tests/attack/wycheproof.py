@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Wycheproof's vectors for JSON Web Signatures, through `gatehousectl token verify --jws`.
 
-usage: tests/attack/wycheproof.py FILE [GATEHOUSECTL]
+usage: tests/attack/wycheproof.py FILE
 
 FILE is json_web_signature_test.json (testvectors_v1/ of https://github.com/C2SP/wycheproof), or a
 checkout of that repository.  Passes when no invalid text is accepted, and no valid one of an
@@ -19,9 +19,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from figures import attack
+
 SUPPORTED = {"HS256", "HS384", "HS512", "RS256", "ES256"}
 FOREIGN_BYTES = {372, 373}
-TOP = Path(__file__).resolve().parents[2]
 
 
 def find_vectors(path):
@@ -71,25 +72,22 @@ def judge(tool, group, test):
     return test, wanted, verify(tool, key, text, alg)
 
 
-def main():
-    if len(sys.argv) not in (2, 3):
-        sys.exit(__doc__)
-    tool = sys.argv[2] if len(sys.argv) == 3 else \
-        os.path.join(os.environ.get("BIN_DIR", TOP / "build"), "gatehousectl")
+def run(site, figures):
+    if len(sys.argv) < 2:
+        figures.skip("no vectors were given (--wycheproof)")
+    tool = os.path.join(site.env["BIN_DIR"], "gatehousectl")
     vectors = json.loads(find_vectors(sys.argv[1]).read_text("utf-8"))
     cases = [(tool, group, test) for group in vectors["testGroups"] for test in group["tests"]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda case: judge(*case), cases))
+    figures.least("vectors", len(results), 100)
     counts = Counter((test["result"], was) for test, _, was in results)
-    for (label, was), count in sorted(counts.items()):
-        print(f"labelled {label:8} {was:12} {count:4}")
-    wrong = [(test, wanted, was) for test, wanted, was in results if wanted != was]
-    for test, wanted, was in wrong:
-        print(f"WRONG {test['tcId']}: {was} instead of {wanted}: {test['comment']}")
-    print(f"{len(results)} vectors, {len(wrong)} wrong; "
-          f"{sorted(FOREIGN_BYTES)} are labelled valid and were to be refused")
-    sys.exit(1 if wrong or not results else 0)
+    figures.note(", ".join(f"{label} {was} {count}" for (label, was), count in sorted(counts.items())))
+    wrong = {test["tcId"]: (wanted, was, test["comment"]) for test, wanted, was in results
+             if wanted != was}
+    figures.none("judged wrongly", wrong)
+    figures.note(f"{sorted(FOREIGN_BYTES)} are labelled valid and were to be refused")
 
 
 if __name__ == "__main__":
-    main()
+    attack(run)

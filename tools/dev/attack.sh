@@ -3,8 +3,8 @@
 # prints its figures in one line and fails when it misses a criterion.
 
 # In the order of their running; those at the end ask for what others have published.
-ATTACKS=(records races refresh replay spellings clock large texts methods guessing timing
-    documents)
+ATTACKS=(records races refresh replay spellings clock large texts methods guessing timing keyfiles
+    rotation fronts documents wycheproof)
 
 attack_known() {
     local one
@@ -56,7 +56,7 @@ cmd_attack() {
     done
     [ "${#names[@]}" -gt 0 ] || names=("${ATTACKS[@]}")
     require_root "it installs packages and starts servers"
-    packages_install build run test attack front-nginx front-apache
+    packages_install build run test attack front-nginx front-apache php
     build_tree ''
     TEST_ROOT=$(mktemp -d /tmp/gatehouse-attack.XXXXXX)
     chmod 755 "$TEST_ROOT"
