@@ -7,10 +7,15 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from gate import PASSWORD, alive, at_once, claims_of, granted
+import pytest
+
+from gate import PASSWORD, alive, at_once, claims_of, granted, sid_of
 
 ROUNDS = int(os.environ.get("GATEHOUSE_RACE_ROUNDS", "10000"))
+# Of the other ways to end a session, each.
+ENDS = int(os.environ.get("GATEHOUSE_RACE_ENDS", "400"))
 PROCESSES = 4
+OTHER_PASSWORD = "another horse 8 battery"
 
 
 class Line:
@@ -48,22 +53,80 @@ def log_out_and_look(site, email, rounds, counts):
     counts.put((done, allowed, odd))
 
 
-def test_no_verification_after_a_logout(site):
-    emails = [site.register().email for _ in range(PROCESSES)]
+def in_processes(work, site, emails, share, *more):
+    """Runs work(site, email, share, counts, *more) for each email in a process of its own; the sums of
+    what each put into counts."""
     context = multiprocessing.get_context("fork")
     counts = context.SimpleQueue()
-    share = ROUNDS // PROCESSES
-    runners = [context.Process(target=log_out_and_look, args=(site, email, share, counts))
+    runners = [context.Process(target=work, args=(site, email, share, counts, *more))
                for email in emails]
-    begun = time.monotonic()
     for runner in runners:
         runner.start()
     for runner in runners:
         runner.join(120)
-    assert [runner.exitcode for runner in runners] == [0] * PROCESSES
-    done, allowed, odd = (sum(column) for column in zip(*(counts.get() for _ in runners)))
-    assert (done, allowed, odd) == (share * PROCESSES, 0, 0)
-    print(f"{done} rounds in {time.monotonic() - begun:.1f} s")
+    assert [runner.exitcode for runner in runners] == [0] * len(emails)
+    return tuple(sum(column) for column in zip(*(counts.get() for _ in runners)))
+
+
+def test_no_verification_after_a_logout(site):
+    emails = [site.register().email for _ in range(PROCESSES)]
+    share = ROUNDS // PROCESSES
+    begun = time.monotonic()
+    assert in_processes(log_out_and_look, site, emails, share) == (share * PROCESSES, 0, 0)
+    print(f"{share * PROCESSES} rounds in {time.monotonic() - begun:.1f} s")
+
+
+# Each ends what `other` is, by a request of `one`; whether `one` goes on.
+
+
+def end_everywhere(line, one, _other, _passwords):
+    return line.ask("POST", "/logout", one["accessToken"], '{"everywhere": true}')[0] == 200, False
+
+
+def end_others(line, one, _other, _passwords):
+    return line.ask("DELETE", "/sessions", one["accessToken"])[0] == 200, True
+
+
+def end_one(line, one, other, _passwords):
+    path = "/sessions/" + sid_of(other["sessionId"])
+    return line.ask("DELETE", path, one["accessToken"])[0] == 204, True
+
+
+def change_password(line, one, _other, passwords):
+    body = json.dumps({"oldPassword": passwords[0], "newPassword": passwords[1]})
+    passwords.reverse()
+    return line.ask("POST", "/password", one["accessToken"], body)[0] == 200, True
+
+
+def end_and_look(site, email, rounds, counts, end):
+    """Ends one session by another; looks at once over another connection, by every credential."""
+    here, there, passwords = Line(site), Line(site), [PASSWORD, OTHER_PASSWORD]
+    allowed = odd = done = 0
+    for _ in range(rounds):
+        logins = []
+        for _ in range(2):
+            status, text = here.ask("POST", "/login", body=json.dumps(
+                {"email": email, "password": passwords[0], "transport": "bearer"}))
+            assert status == 200, text
+            logins.append(json.loads(text))
+        one, other = logins
+        ended, goes_on = end(here, one, other, passwords)
+        for login, alive_still in ((other, False), (one, goes_on)):
+            for token in (login["accessToken"], login["sessionId"]):
+                status, _ = there.ask("GET", "/verify", token)
+                allowed += status == 204 and not alive_still
+                odd += status != (204 if alive_still else 401)
+        done += ended
+        if goes_on:
+            here.ask("POST", "/logout", one["accessToken"])
+    counts.put((done, allowed, odd))
+
+
+@pytest.mark.parametrize("end", [end_everywhere, end_others, end_one, change_password])
+def test_no_verification_after_a_session_was_ended(site, end):
+    emails = [site.register().email for _ in range(PROCESSES)]
+    share = ENDS // PROCESSES
+    assert in_processes(end_and_look, site, emails, share, end) == (share * PROCESSES, 0, 0)
 
 
 def logins_until(stop, site, email, tokens):
@@ -106,7 +169,7 @@ def test_no_login_with_the_old_password_survives_its_change(site):
         for thread in threads:
             thread.start()
         time.sleep(0.1)
-        body = {"oldPassword": PASSWORD, "newPassword": "another horse 8 battery"}
+        body = {"oldPassword": PASSWORD, "newPassword": OTHER_PASSWORD}
         granted(site.post("/password", body, token=keeper.access))
         stop.set()
         for thread in threads:
