@@ -61,7 +61,10 @@ int verb_password_verify(struct ctl *ctl) {
         return code;
     bool matches = password_verify(ctl->conf, password.bytes, password.len, ctl->operands[0]);
     input_free(&password);
-    out_line(ctl, matches ? "the password matches" : "the password does not match");
+    out_line(ctl, matches ? "the password matches"
+                  : password_is_verifiable(ctl->conf, ctl->operands[0])
+                      ? "the password does not match"
+                      : "the password does not match: the service accepts no hash of this kind or cost");
     json *answer = json_new_object();
     json_add_bool(answer, "matches", matches);
     out_json(ctl, answer);

@@ -55,6 +55,13 @@ static enum login_result refuse(const char *reason, const struct user *user) {
     return LOGIN_REFUSED;
 }
 
+/* Why it is refused, for the log: nobody could sign in with a hash that is beyond the bounds. */
+static const char *wrong_password(const struct conf *conf, const struct user *user) {
+    return password_is_verifiable(conf, user->password_hash)
+               ? "wrong password"
+               : "stored hash of a kind or cost that is not accepted";
+}
+
 /* Today's parameters for a hash that was made with older ones; else the hash it has. */
 static const char *todays_hash(const struct realm *realm, struct arena *arena,
                                const struct login_request *request, const struct user *user) {
@@ -106,9 +113,11 @@ static enum login_result try_once(const struct realm *realm, struct arena *arena
     if (found == ANSWER_NO)
         return refuse("unknown user", NULL);
     if (!right)
-        return refuse("wrong password", user);
-    if (!enabled)
+        return refuse(wrong_password(realm->conf, user), user);
+    if (!enabled) {
+        password_refuse(realm->conf, request->password, request->password_len, user->password_hash);
         return refuse("disabled", user);
+    }
     return open_and_confirm(realm, arena, request, user, grant, changed);
 }
 

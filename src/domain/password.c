@@ -17,6 +17,7 @@
 #define MIN_BCRYPT_COST    4
 #define MAX_BCRYPT_COST    16
 #define MAX_SHA_ROUNDS     1000000
+#define MAX_MEMORY         (INT64_C(128) << 20) /* bytes that one hash of another kind may take */
 
 /* 32 KiB that hold the password while it is hashed: one a process, wiped after each use. */
 static struct crypt_data scratch;
@@ -86,28 +87,48 @@ static bool sha_in_bounds(const char *hash) {
     return strtoul(hash + 10, NULL, 10) <= MAX_SHA_ROUNDS;
 }
 
-/* $y$ and $gy$: flags j, then N as a power of two, then r; no further parameters. */
-static bool yescrypt_in_bounds(const char *parameters) {
-    return parameters[0] == 'j' && itoa64_value(parameters[1]) <= itoa64_value('F') &&
-           itoa64_value(parameters[2]) <= itoa64_value('T') && parameters[3] == '$';
+/* What scrypt and its kin take: N blocks of 128 r bytes; N = 2 to the power of log_n. */
+static int64_t scrypt_memory(int log_n, int r) {
+    return log_n <= 30 ? (INT64_C(128) * r) << log_n : INT64_MAX;
+}
+
+/* $y$ and $gy$: flags j, then N as a power of two, then r, each less one and a single digit; no further
+ * parameters. */
+static int64_t yescrypt_memory(const char *parameters) {
+    if (parameters[0] != 'j' || itoa64_value(parameters[1]) >= 48 ||
+        itoa64_value(parameters[2]) >= 48 || parameters[3] != '$')
+        return INT64_MAX;
+    return scrypt_memory(itoa64_value(parameters[1]) + 1, itoa64_value(parameters[2]) + 1);
+}
+
+/* Whatever is configured for new hashes is within bounds. */
+static bool yescrypt_in_bounds(const struct conf *conf, const char *parameters) {
+    char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+    int64_t most = MAX_MEMORY;
+    if (conf->password_scheme == PASSWORD_YESCRYPT && new_setting(conf, conf->password_cost, setting) &&
+        yescrypt_memory(setting + 3) > most)
+        most = yescrypt_memory(setting + 3);
+    return yescrypt_memory(parameters) <= most;
 }
 
 /* $7$: N as a power of two, then r = 32 as libxcrypt writes it, or 8 as others do, and p = 1. */
 static bool scrypt_in_bounds(const char *hash) {
-    return itoa64_value(hash[3]) <= itoa64_value('F') &&
-           (strncmp(hash + 4, "U..../....", 10) == 0 || strncmp(hash + 4, "6..../....", 10) == 0);
+    int r = strncmp(hash + 4, "U..../....", 10) == 0   ? 32
+            : strncmp(hash + 4, "6..../....", 10) == 0 ? 8
+                                                       : 0;
+    return r != 0 && scrypt_memory(itoa64_value(hash[3]), r) <= MAX_MEMORY;
 }
 
-static bool is_accepted(const struct conf *conf, const char *hash) {
+bool password_is_verifiable(const struct conf *conf, const char *hash) {
     if (strncmp(hash, "$2a$", 4) == 0 || strncmp(hash, "$2b$", 4) == 0 ||
         strncmp(hash, "$2y$", 4) == 0)
         return bcrypt_in_bounds(conf, hash);
     if (strncmp(hash, "$5$", 3) == 0 || strncmp(hash, "$6$", 3) == 0)
         return sha_in_bounds(hash);
     if (strncmp(hash, "$y$", 3) == 0)
-        return yescrypt_in_bounds(hash + 3);
+        return yescrypt_in_bounds(conf, hash + 3);
     if (strncmp(hash, "$gy$", 4) == 0)
-        return yescrypt_in_bounds(hash + 4);
+        return yescrypt_in_bounds(conf, hash + 4);
     return strncmp(hash, "$7$", 3) == 0 && scrypt_in_bounds(hash);
 }
 
@@ -146,7 +167,7 @@ static void spend_the_rest(const struct conf *conf, const char *text, const char
 
 static bool verify_text(const struct conf *conf, const char *text, size_t len, const char *hash) {
     bool bcrypt = hash != NULL && strncmp(hash, "$2", 2) == 0;
-    if (hash == NULL || !is_accepted(conf, hash) || len > YESCRYPT_MAX_BYTES ||
+    if (hash == NULL || !password_is_verifiable(conf, hash) || len > YESCRYPT_MAX_BYTES ||
         (bcrypt && len > BCRYPT_MAX_BYTES) || memchr(text, '\0', len) != NULL) {
         spend_time(conf, len <= YESCRYPT_MAX_BYTES ? text : "", conf->password_cost);
         return false;
@@ -180,6 +201,16 @@ bool password_verify(const struct conf *conf, const char *password, size_t len, 
     secret_wipe(typed, len);
     free(typed);
     return good;
+}
+
+void password_refuse(const struct conf *conf, const char *password, size_t len, const char *hash) {
+    size_t size;
+    char *text = canon_password(password, len, &size);
+    if (text == NULL)
+        return;
+    spend_the_rest(conf, text, hash);
+    secret_wipe(text, size);
+    free(text);
 }
 
 bool password_is_outdated(const struct conf *conf, const char *hash) {

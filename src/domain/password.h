@@ -3,7 +3,7 @@
  *
  * New hashes are bcrypt in PHP's own form ($2y$) or yescrypt ($y$).  Older and foreign hashes of
  * crypt(5) are verified when their kind is on a list and their cost within bounds: a hash that would
- * take minutes, or that libxcrypt would take for DES, matches nothing.
+ * take minutes or more than 128 MiB, or that libxcrypt would take for DES, matches nothing.
  */
 #ifndef DOMAIN_PASSWORD_H
 #define DOMAIN_PASSWORD_H
@@ -22,6 +22,13 @@ bool password_hash(const struct conf *conf, const char *password, size_t len,
 /* Whether the password is the hash's.  Whatever is wrong takes what a new hash takes, or more: a
  * wrong password, a hash that cannot match or that is older, and NULL (there is no such user). */
 bool password_verify(const struct conf *conf, const char *password, size_t len, const char *hash);
+
+/* Whether any password could be the hash's: it is of a kind on the list, and within bounds. */
+bool password_is_verifiable(const struct conf *conf, const char *hash);
+
+/* For a right password that is refused all the same (its user is disabled): takes what password_verify
+ * would have taken longer, had it been wrong. */
+void password_refuse(const struct conf *conf, const char *password, size_t len, const char *hash);
 
 /* Whether the hash was made with other parameters than today's. */
 bool password_is_outdated(const struct conf *conf, const char *hash);

@@ -1,6 +1,7 @@
 """POST /auth/login."""
 import crypt
 import json
+from pathlib import Path
 
 import jwt
 import pytest
@@ -209,11 +210,20 @@ def test_an_older_hash_logs_in_and_is_replaced(site, user, salt):
                                    "$5$rounds=999999999$abcdefghijklmnop$" + "x" * 43,
                                    "$2y$31$abcdefghijklmnopqrstuu" + "x" * 31,
                                    "$y$jzT$abcdefghijklmnopqrstu.$" + "x" * 43,
-                                   "$7$zU..../....abcdefghijklmnop$" + "x" * 43])
+                                   "$7$zU..../....abcdefghijklmnop$" + "x" * 43,
+                                   # 256 MiB.
+                                   "$y$jDT$abcdefghijklmnopqrstu.$" + "x" * 43,
+                                   "$7$EU..../....abcdefghijklmnop$" + "x" * 43])
 def test_a_hash_that_is_none_never_logs_in(site, user, value):
     store_hash(site, user, value)
+    log = Path(site.env["LOG"])
+    start = log.stat().st_size
     for password in (PASSWORD, "x", "foob"):
         refused(user.try_login(password), "invalid_credentials")
+    # Whoever keeps the users finds out that it is not the passwords.
+    text = log.read_bytes()[start:].decode("utf-8")
+    lines = [line for line in text.splitlines() if f"user={user.id}" in line]
+    assert len(lines) == 3 and all("kind or cost that is not accepted" in line for line in lines)
 
 
 def test_todays_hash_is_left_alone(site, user):

@@ -169,6 +169,45 @@ static void costs_have_bounds(void **state) {
             fail_msg("\"%s\" verifies", hashes[i]);
 }
 
+/* No hash that others made takes more than 128 MiB: N times r is at most 2 to the power of 20. */
+static void memory_has_bounds(void **state) {
+    (void)state;
+    static const struct {
+        const char *hash;
+        bool verifiable;
+    } rows[] = {
+        {"$y$jCT$salt$hash", true},      /* N = 2^15, r = 32 */
+        {"$y$jDT$salt$hash", false},     /* N = 2^16 */
+        {"$y$jE5$salt$hash", true},      /* N = 2^17, r = 8 */
+        {"$y$jF5$salt$hash", false},     /* N = 2^18 */
+        {"$y$jH.$salt$hash", true},      /* N = 2^20, r = 1 */
+        {"$y$jI.$salt$hash", false},     /* N = 2^21 */
+        {"$y$jCU$salt$hash", false},     /* r = 33 */
+        {"$y$j9k.$salt$hash", false},    /* a number of two digits */
+        {"$y$jz.$salt$hash", false},
+        {"$gy$jCT$salt$hash", true},
+        {"$gy$jDT$salt$hash", false},
+        {"$7$DU..../....salt$hash", true},  /* N = 2^15, r = 32 */
+        {"$7$EU..../....salt$hash", false},
+        {"$7$F6..../....salt$hash", true},  /* N = 2^17, r = 8 */
+        {"$7$G6..../....salt$hash", false},
+        {"$7$C6....0....salt$hash", false}, /* p = 2 */
+        {"$7$B7..../....salt$hash", false}, /* r = 9 */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (password_is_verifiable(bcrypt4, rows[i].hash) != rows[i].verifiable)
+            fail_msg("%s", rows[i].hash);
+    /* What is configured for new hashes has to verify, whatever it takes. */
+    struct conf *yescrypt11 = conf_with("yescrypt", "11"), *yescrypt9 = conf_with("yescrypt", "9");
+    assert_true(password_is_verifiable(yescrypt9, "$y$jDT$salt$hash"));
+    assert_false(password_is_verifiable(yescrypt9, "$y$jET$salt$hash"));
+    assert_true(password_is_verifiable(yescrypt11, "$y$jFT$salt$hash"));
+    assert_false(password_is_verifiable(yescrypt11, "$y$jGT$salt$hash"));
+    assert_false(password_is_verifiable(yescrypt11, "$7$EU..../....salt$hash"));
+    conf_free(yescrypt11);
+    conf_free(yescrypt9);
+}
+
 /* A cost that is configured must verify, or nobody who registers could log in.  The hashing itself,
  * which takes half a minute, is left out. */
 static void a_configured_cost_is_within_bounds(void **state) {
@@ -418,6 +457,21 @@ static void wrong_passwords_take_alike(void **state) {
     conf_free(bcrypt7);
 }
 
+/* A right password that is refused, because its user is disabled, takes what a wrong one does. */
+static void a_right_password_refused_takes_alike(void **state) {
+    (void)state;
+    struct conf *bcrypt7 = conf_with("bcrypt", "7");
+    static const char *const passwords[] = {"wrong", "korrekt Pferd"};
+    for (size_t i = 0; i < sizeof passwords / sizeof *passwords; i++) {
+        const char *password = passwords[i];
+        memset(&hashed, 0, sizeof hashed);
+        if (password_verify(bcrypt7, password, strlen(password), accepted[2].hash))
+            password_refuse(bcrypt7, password, strlen(password), accepted[2].hash);
+        assert_int_equal(hashed.work, 1u << 7);
+    }
+    conf_free(bcrypt7);
+}
+
 /* With today's parameters each is one hash, whatever the answer. */
 static void one_hash_each(void **state) {
     (void)state;
@@ -465,6 +519,8 @@ int main(void) {
         cmocka_unit_test(refusals),          cmocka_unit_test(every_common_password),
         cmocka_unit_test(one_hash_each),     cmocka_unit_test(wrong_passwords_take_alike),
         cmocka_unit_test(a_configured_cost_is_within_bounds),
+        cmocka_unit_test(memory_has_bounds),
+        cmocka_unit_test(a_right_password_refused_takes_alike),
     };
     return cmocka_run_group_tests(tests, make_confs, free_confs);
 }
