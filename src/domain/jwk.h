@@ -5,7 +5,7 @@
 #define DOMAIN_JWK_H
 
 #include "base/json.h"
-#include "domain/keys.h"
+#include "domain/key.h"
 
 /* The public half of a pair, with kid, use and alg; the caller owns it. */
 json *jwk_of(const struct key *key);

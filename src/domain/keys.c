@@ -5,20 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "base/secret.h"
 #include "domain/jwk.h"
-
-static const struct {
-    const char *name;
-    size_t min_secret; /* 0: a pair of keys */
-    enum pkey_kind kind;
-} algs[KEY_ALGS] = {
-    [KEY_HS256] = {"HS256", 32, 0},
-    [KEY_HS384] = {"HS384", 48, 0},
-    [KEY_HS512] = {"HS512", 64, 0},
-    [KEY_RS256] = {"RS256", 0, PKEY_RSA},
-    [KEY_ES256] = {"ES256", 0, PKEY_P256},
-};
 
 struct keyring {
     struct key keys[KEYS_MAX];
@@ -27,63 +14,6 @@ struct keyring {
     json *jwks;
     const char *jwks_text; /* owned by jwks */
 };
-
-const char *key_alg_name(enum key_alg alg) {
-    return algs[alg].name;
-}
-
-bool key_alg_read(const char *name, enum key_alg *alg) {
-    for (size_t i = 0; i < KEY_ALGS; i++) {
-        if (strcmp(name, algs[i].name) != 0)
-            continue;
-        *alg = (enum key_alg)i;
-        return true;
-    }
-    return false;
-}
-
-bool key_alg_is_symmetric(enum key_alg alg) {
-    return algs[alg].min_secret > 0;
-}
-
-size_t key_alg_min_secret(enum key_alg alg) {
-    return algs[alg].min_secret;
-}
-
-/* One key ---------------------------------------------------------------------------------------- */
-
-bool key_from_bytes(enum key_alg alg, const void *bytes, size_t len, struct key *key,
-                    const char **why) {
-    struct pkey *pair = NULL;
-    if (key_alg_is_symmetric(alg)) {
-        *why = "the secret is shorter than its algorithm's digest, or longer than 1024 bits";
-        if (len < algs[alg].min_secret || len > KEY_SECRET_MAX)
-            return false;
-    } else {
-        *why = "it is longer than 8 KiB";
-        if (len > PEM_MAX || (pair = pkey_read(bytes, len, algs[alg].kind, why)) == NULL)
-            return false;
-    }
-    *key = (struct key){.alg = alg, .pair = pair, .material_len = len};
-    key->material = calloc(1, len + 1);
-    MUST(key->material != NULL);
-    memcpy(key->material, bytes, len);
-    return true;
-}
-
-void key_clear(struct key *key) {
-    if (key->material != NULL)
-        secret_wipe(key->material, key->material_len);
-    free(key->material);
-    pkey_free(&key->pair);
-    *key = (struct key){0};
-}
-
-bool key_can_sign(const struct key *key) {
-    return key->pair == NULL || pkey_is_private(key->pair);
-}
-
-/* The ring --------------------------------------------------------------------------------------- */
 
 struct keyring *keyring_new(void) {
     struct keyring *ring = calloc(1, sizeof *ring);

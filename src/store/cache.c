@@ -152,7 +152,8 @@ static void send_ask(struct cache *cache, struct ask *ask, bool whole_script) {
         ask->script -= SCRIPT_COUNT;
     if (ask->script >= 0) {
         MUST(ask->key_count < (int)(sizeof small_numbers / sizeof *small_numbers));
-        const char *script = whole_script ? cache->link.texts[ask->script] : cache->link.shas[ask->script];
+        const char *script =
+            whole_script ? cache->link.texts[ask->script] : cache->link.shas[ask->script];
         ask->argv[0] = whole_script ? "EVAL" : "EVALSHA";
         ask->lens[0] = strlen(ask->argv[0]);
         ask->argv[1] = script;
@@ -166,8 +167,8 @@ static void send_ask(struct cache *cache, struct ask *ask, bool whole_script) {
 /* Redis speaks, but not for the data: what it says is not "absent", it is "cannot tell".  A server
  * that is loading, was demoted or lost its primary may be another by the next connection. */
 static bool is_outage(const struct reply *reply) {
-    static const char *const prefixes[] = {"LOADING",    "READONLY", "MASTERDOWN", "NOREPLICAS",
-                                           "CLUSTERDOWN", "NOAUTH",  "UNBLOCKED"};
+    static const char *const prefixes[] = {"LOADING",     "READONLY", "MASTERDOWN", "NOREPLICAS",
+                                           "CLUSTERDOWN", "NOAUTH",   "UNBLOCKED"};
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
         if (strncmp(reply->text, prefixes[i], strlen(prefixes[i])) == 0)
             return true;
@@ -178,7 +179,8 @@ static void log_refused(struct cache *cache, const struct ask *ask, const struct
     note(cache, reply->text);
     metrics_event(EVENT_REDIS_ERROR, 1);
     log_error("Redis refused a command; the request is answered 503", F_STR("error", reply->text),
-              F_STR("command", ask->script >= 0 ? link_script_name(ask->script) : ask->argv[0]));
+              F_STR("command",
+                    ask->script >= 0 ? script_name((enum cache_script)ask->script) : ask->argv[0]));
 }
 
 /* One write and one read for [first, end of the list).  Returns the first ask that is still to be
@@ -256,24 +258,4 @@ void cache_flush(struct cache *cache) {
 void cache_forget(struct cache *cache) {
     cache->first = NULL;
     cache->last = &cache->first;
-}
-
-int64_t reply_int(const struct reply *reply, int64_t fallback) {
-    if (reply == NULL)
-        return fallback;
-    if (reply->kind == REPLY_INT)
-        return reply->number;
-    if (reply->kind != REPLY_TEXT || reply->len == 0)
-        return fallback;
-    char *end;
-    long long number = strtoll(reply->text, &end, 10);
-    return end == reply->text + reply->len ? number : fallback;
-}
-
-const struct reply *reply_at(const struct reply *reply, size_t i) {
-    return reply != NULL && reply->kind == REPLY_LIST && i < reply->count ? reply->members[i] : NULL;
-}
-
-const char *reply_text(const struct reply *reply) {
-    return reply != NULL && reply->kind == REPLY_TEXT ? reply->text : NULL;
 }

@@ -18,34 +18,10 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "store/gate.h"
+#include "store/reply.h"
+#include "store/scripts.h"
 
 struct cache;
-
-/* The scripts of src/store/lua; a row in cache.c for each. */
-enum cache_script {
-    SCRIPT_SESSION_OPEN,
-    SCRIPT_SESSION_TOUCH,
-    SCRIPT_SESSION_REFRESH,
-    SCRIPT_SESSION_END,
-    SCRIPT_SESSIONS_END,
-    SCRIPT_SESSIONS_LIST,
-    SCRIPT_SESSIONS_RENAME,
-    SCRIPT_LIMIT,
-    SCRIPT_LOGIN_LIMIT,
-    SCRIPT_LOGIN_GOOD,
-    SCRIPT_COUNT
-};
-
-/* What Redis answered.  Lives until the next cache_flush: take what is needed. */
-enum reply_kind { REPLY_NIL, REPLY_TEXT, REPLY_INT, REPLY_LIST, REPLY_ERROR };
-struct reply {
-    enum reply_kind kind;
-    int64_t number;         /* REPLY_INT; for a text that is a decimal number, see reply_int */
-    const char *text;       /* REPLY_TEXT and REPLY_ERROR, with a NUL behind */
-    size_t len;             /* of text */
-    struct reply **members; /* REPLY_LIST */
-    size_t count;           /* of members */
-};
 
 #define CACHE_MAX_ARGS 24
 
@@ -91,12 +67,5 @@ void ask_prefix(struct cache *cache, struct ask *ask);
 void cache_flush(struct cache *cache);
 /* Forgets what was begun but not asked. */
 void cache_forget(struct cache *cache);
-
-/* A number: an integer reply, or a text that is one; fallback otherwise. */
-int64_t reply_int(const struct reply *reply, int64_t fallback);
-/* The i-th member of a list, NULL when there is none. */
-const struct reply *reply_at(const struct reply *reply, size_t i);
-/* Its text; NULL when it is none. */
-const char *reply_text(const struct reply *reply);
 
 #endif

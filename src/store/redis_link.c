@@ -8,26 +8,15 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/embedded.h"
 
 /* Replies of one flush; beyond, further blocks are taken and given back. */
 #define REPLY_KEEP (256 * 1024)
-/* No question of ours is answered with more; a length that is only noise must not cost gigabytes. */
+/* No question of ours is answered with more; a length that is only noise must not cost gigabytes.
+ */
 #define REPLY_MAX_MEMBERS (1 << 20)
 
-static const char *const script_names[SCRIPT_COUNT] = {
-    [SCRIPT_SESSION_OPEN] = "session_open",       [SCRIPT_SESSION_TOUCH] = "session_touch",
-    [SCRIPT_SESSION_REFRESH] = "session_refresh", [SCRIPT_SESSION_END] = "session_end",
-    [SCRIPT_SESSIONS_END] = "sessions_end",       [SCRIPT_SESSIONS_LIST] = "sessions_list",
-    [SCRIPT_SESSIONS_RENAME] = "sessions_rename", [SCRIPT_LIMIT] = "limit",
-    [SCRIPT_LOGIN_LIMIT] = "login_limit",         [SCRIPT_LOGIN_GOOD] = "login_good",
-};
-
-const char *link_script_name(int script) {
-    return script_names[script];
-}
-
-/* Replies --------------------------------------------------------------------------------------- */
+/* Replies ---------------------------------------------------------------------------------------
+ */
 
 /* hiredis builds replies through these: from an arena that each flush takes back, so that a
  * verification allocates nothing. */
@@ -41,7 +30,8 @@ static void *reply_new(const redisReadTask *task, enum reply_kind kind) {
 }
 
 static void *create_string(const redisReadTask *task, char *text, size_t len) {
-    struct reply *reply = reply_new(task, task->type == REDIS_REPLY_ERROR ? REPLY_ERROR : REPLY_TEXT);
+    struct reply *reply =
+        reply_new(task, task->type == REDIS_REPLY_ERROR ? REPLY_ERROR : REPLY_TEXT);
     reply->text = arena_dup(task->privdata, text, len);
     reply->len = len;
     return reply;
@@ -82,14 +72,8 @@ static redisReplyObjectFunctions reply_functions = {
     .freeObject = free_nothing,
 };
 
-/* Opening --------------------------------------------------------------------------------------- */
-
-static const char *script_text(const char *name) {
-    for (unsigned i = 0; i < embedded_lua_count; i++)
-        if (strcmp(embedded_lua[i].name, name) == 0)
-            return embedded_lua[i].text;
-    DIE("a script has no file");
-}
+/* Opening ---------------------------------------------------------------------------------------
+ */
 
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
                struct gate *gate) {
@@ -99,7 +83,7 @@ void link_init(struct redis_link *link, const struct conf *conf, const char *pas
     link->sentinels.user = conf->redis_sentinel_user;
     link->replies = arena_new(16 * 1024);
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
-        link->texts[i] = script_text(script_names[i]);
+        link->texts[i] = script_text((enum cache_script)i);
     snprintf(link->why, sizeof link->why, "not asked yet");
 }
 
@@ -141,7 +125,7 @@ static bool find_primary(struct redis_link *link, int64_t deadline) {
     char why[200];
     int64_t half = clock_mono_ms() + (deadline - clock_mono_ms()) / 2;
     if (!has_sentinels(link) || sentinel_find(&link->address, &link->sentinels, link->gate, half,
-                                               &link->primary, why, sizeof why))
+                                              &link->primary, why, sizeof why))
         return true;
     snprintf(link->why, sizeof link->why, "no sentinel names a primary: %s", why);
     return false;
@@ -156,7 +140,7 @@ static bool open_socket(struct redis_link *link, int64_t deadline) {
         link->redis = redisConnectWithTimeout(link->primary.host, link->primary.port, left);
     else
         link->redis = to->path[0] != '\0' ? redisConnectUnixWithTimeout(to->path, left)
-                                           : redisConnectWithTimeout(to->host, to->port, left);
+                                          : redisConnectWithTimeout(to->host, to->port, left);
     MUST(link->redis != NULL);
     if (link->redis->err) {
         note(link, context_error(link->redis));
@@ -194,9 +178,11 @@ static int append_login(struct redis_link *link) {
     return asked;
 }
 
-/* What HELLO (Redis 6) or ROLE says: a replica may still know what its primary has forgotten, a revoked
- * session above all.  Each of the two may be forbidden to us or unknown to the server, not both. */
-static bool is_primary(struct redis_link *link, const struct reply *hello, const struct reply *role) {
+/* What HELLO (Redis 6) or ROLE says: a replica may still know what its primary has forgotten, a
+ * revoked session above all.  Each of the two may be forbidden to us or unknown to the server, not
+ * both. */
+static bool is_primary(struct redis_link *link, const struct reply *hello,
+                       const struct reply *role) {
     const char *says = reply_text(reply_at(role, 0));
     for (size_t i = 0; says == NULL && hello->kind == REPLY_LIST && i + 1 < hello->count; i += 2) {
         const char *name = reply_text(reply_at(hello, i));
@@ -206,7 +192,8 @@ static bool is_primary(struct redis_link *link, const struct reply *hello, const
     if (says == NULL)
         note(link, hello->kind == REPLY_ERROR ? hello->text : "it does not say what role it has");
     else if (strcmp(says, "master") != 0)
-        note(link, "it is a replica, and may not know of what was revoked; give the primary's address");
+        note(link,
+             "it is a replica, and may not know of what was revoked; give the primary's address");
     return says != NULL && strcmp(says, "master") == 0;
 }
 

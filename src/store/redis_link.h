@@ -11,7 +11,8 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "base/url.h"
-#include "store/cache.h"
+#include "store/reply.h"
+#include "store/scripts.h"
 #include "store/sentinel.h"
 
 struct redisContext;
@@ -29,9 +30,6 @@ struct redis_link {
     char shas[SCRIPT_COUNT][41];     /* … as Redis knows them */
     char why[256];                   /* the last thing that went wrong */
 };
-
-/* What a script is called, in logs. */
-const char *link_script_name(int script);
 
 /* Everything is borrowed; password NULL: the address's own. */
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
