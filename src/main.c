@@ -3,11 +3,13 @@
  * it to the pool.  What workers do is in serve.c; every decision is further down.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pool/background.h"
@@ -57,6 +59,7 @@ static struct generation *generation_new(struct site *site) {
     generation->plan.user = conf->server_user;
     generation->plan.group = conf->server_group;
     generation->plan.pid_file = conf->server_pid_file;
+    generation->plan.status_dir = conf->server_status_dir;
     generation->plan.shutdown_ms = conf->server_shutdown;
     generation->plan.world = generation;
     for (size_t i = 0; i < conf->pool_count; i++)
@@ -154,6 +157,45 @@ static int check(void) {
     return EX_OK;
 }
 
+static json *histogram(const struct metrics_histogram *from) {
+    json *object = json_new_object();
+    uint64_t count = metrics_histogram_count(from);
+    json_add_int(object, "count", (int64_t)count);
+    json_add_int(object, "meanUs", count > 0 ? (int64_t)(from->sum_us / count) : 0);
+    json_add_int(object, "halfUs", metrics_histogram_part(from, 50));
+    json_add_int(object, "mostUs", metrics_histogram_part(from, 99));
+    return object;
+}
+
+static json *store_object(const struct metrics *sum, enum metrics_timer timer,
+                          enum metrics_event errors, enum metrics_event connects) {
+    json *object = histogram(&sum->timers[timer]);
+    json_add_int(object, "errors", (int64_t)sum->events[errors]);
+    json_add_int(object, "connects", (int64_t)sum->events[connects]);
+    return object;
+}
+
+static uint64_t requests_of(const struct metrics *sum) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < METRICS_ROUTES; i++)
+        count += metrics_histogram_count(&sum->durations[i]);
+    return count;
+}
+
+/* For gatehousectl status; nothing of it is secret. */
+static void report(json *object) {
+    static struct metrics sum; /* not for the stack */
+    char path[PATH_MAX];
+    metrics_sum(&sum);
+    json_add_string(object, "version", PACKAGE_VERSION);
+    json_add_string(object, "conf", realpath(conf_path, path) != NULL ? path : conf_path);
+    json_add_int(object, "requests", (int64_t)requests_of(&sum));
+    json_add(object, "redis", store_object(&sum, TIMER_REDIS, EVENT_REDIS_ERROR, EVENT_REDIS_CONNECT));
+    json_add(object, "mariadb",
+             store_object(&sum, TIMER_MARIADB, EVENT_MARIADB_ERROR, EVENT_MARIADB_CONNECT));
+    json_add(object, "hashing", histogram(&sum.timers[TIMER_HASH]));
+}
+
 static int run(char **argv, bool foreground) {
     struct site *site = read_or_say_why();
     if (site == NULL)
@@ -163,7 +205,7 @@ static int run(char **argv, bool foreground) {
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
     const struct pool_ops ops = {
-        .load = load, .unload = unload, .tick = watch_keys, .work = serve_work};
+        .load = load, .unload = unload, .tick = watch_keys, .report = report, .work = serve_work};
     return pool_run(&ops, &generation->plan, argv);
 }
 

@@ -20,6 +20,7 @@ struct serving {
     struct realm *realm;
     const struct key_board *board;
     uint32_t keys_seen;      /* on the board */
+    uint64_t served;
     struct keyring *keys;    /* taken from the board; NULL: the site's are in force */
 };
 
@@ -54,7 +55,7 @@ static void serve(void *context, struct fcgi_request **batch, size_t count) {
     take_keys(serving);
     api_serve(serving->api, batch, count);
     worker_busy(serving->worker, 0);
-    worker_served(serving->worker, count);
+    worker_served(serving->worker, serving->served += count);
 }
 
 /* Idle connections cost little: as many as the system allows. */

@@ -25,6 +25,9 @@ OPT_TEXT(server, group, "", NULL,
          "The group that workers run as; empty: the user's own.")
 OPT_TEXT(server, pid_file, "", check_path,
          "Where the master writes its process id; empty: nowhere.")
+OPT_TEXT(server, status_dir, "/run/gatehouse", check_path,
+         "Where the master has a socket, status-PID.sock, on which it tells root and its own user how "
+         "the service is (gatehousectl status). Where it cannot write there, it does without.")
 OPT_DURATION(server, shutdown, "10s", "100ms", "10m",
              "How long a stopping worker may take to finish the requests it has begun.")
 OPT_DURATION(server, request_timeout, "2s", "100ms", "1m",

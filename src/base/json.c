@@ -145,6 +145,13 @@ size_t json_array_size(const json *array) {
     return json_is_array(array) ? json_object_array_length(array) : 0;
 }
 
+json *json_array_object(const json *array, size_t index) {
+    if (index >= json_array_size(array))
+        return NULL;
+    json *element = json_object_array_get_idx(array, index);
+    return json_is_object(element) ? element : NULL;
+}
+
 const char *json_array_string(const json *array, size_t index) {
     if (index >= json_array_size(array))
         return NULL;

@@ -5,22 +5,29 @@
 
 #include "base/log.h"
 
+/* What one process counts, and what it is at. */
+struct slot {
+    struct metrics counts;
+    _Alignas(64) _Atomic unsigned doing; /* 1 + enum metrics_timer; 0: none of them */
+};
+
 /* Shared memory: how many slots were ever used, then the slots. */
 struct shared {
     _Alignas(64) _Atomic unsigned used;
-    struct metrics slots[];
+    struct slot slots[];
 };
 
 static const int64_t bounds[] = METRICS_BOUNDS;
 #define BOUNDS (sizeof bounds / sizeof *bounds)
 
-static struct metrics private_slot;
-static struct metrics *own = &private_slot;
+static struct slot private_slot;
+static struct slot *own_slot = &private_slot;
+static struct metrics *own = &private_slot.counts;
 static struct shared *shared;
 static unsigned slot_count;
 
 size_t metrics_size(unsigned slots) {
-    return sizeof(struct shared) + slots * sizeof(struct metrics);
+    return sizeof(struct shared) + slots * sizeof(struct slot);
 }
 
 void metrics_share(void *memory, unsigned slots) {
@@ -35,7 +42,9 @@ void metrics_take_slot(unsigned slot) {
     unsigned used = atomic_load(&shared->used);
     while (used <= slot && !atomic_compare_exchange_weak(&shared->used, &used, slot + 1))
         continue;
-    own = &shared->slots[slot];
+    own_slot = &shared->slots[slot];
+    own = &own_slot->counts;
+    atomic_store_explicit(&own_slot->doing, 0, memory_order_relaxed);
 }
 
 /* One writer: no read-modify-write is needed, only that readers see whole numbers. */
@@ -73,7 +82,19 @@ void metrics_limit(unsigned limit, int limited) {
     add(&own->limits[within(limit, METRICS_LIMITS)][limited != 0], 1);
 }
 
+void metrics_begin(enum metrics_timer which) {
+    atomic_store_explicit(&own_slot->doing, 1 + (unsigned)which, memory_order_relaxed);
+}
+
+int metrics_doing(unsigned slot) {
+    unsigned doing = shared != NULL && slot < slot_count
+                         ? atomic_load_explicit(&shared->slots[slot].doing, memory_order_relaxed)
+                         : 0;
+    return doing <= TIMER_COUNT ? (int)doing - 1 : -1;
+}
+
 void metrics_timer(enum metrics_timer which, int64_t us) {
+    atomic_store_explicit(&own_slot->doing, 0, memory_order_relaxed);
     observe(&own->timers[which], us);
 }
 
@@ -104,7 +125,7 @@ void metrics_sum(struct metrics *sum) {
     }
     unsigned used = atomic_load(&shared->used);
     for (unsigned i = 0; i < used; i++)
-        add_slot(sum, &shared->slots[i]);
+        add_slot(sum, &shared->slots[i].counts);
 }
 
 uint64_t metrics_histogram_count(const struct metrics_histogram *histogram) {
@@ -112,4 +133,16 @@ uint64_t metrics_histogram_count(const struct metrics_histogram *histogram) {
     for (size_t i = 0; i < METRICS_BUCKETS; i++)
         count += histogram->buckets[i];
     return count;
+}
+
+int64_t metrics_histogram_part(const struct metrics_histogram *histogram, unsigned percent) {
+    uint64_t all = metrics_histogram_count(histogram), count = 0;
+    if (all == 0)
+        return 0;
+    for (size_t i = 0; i < BOUNDS; i++) {
+        count += histogram->buckets[i];
+        if (count * 100 >= all * percent)
+            return bounds[i];
+    }
+    return -1;
 }

@@ -70,14 +70,22 @@ void metrics_request(unsigned route, unsigned status, int64_t us);
 void metrics_refusal(unsigned reason);
 void metrics_decision(unsigned reason);
 void metrics_limit(unsigned limit, int limited);
+/* Around what is timed: this process is at it now; it is done and took so long. */
+void metrics_begin(enum metrics_timer which);
 void metrics_timer(enum metrics_timer which, int64_t us);
 void metrics_event(enum metrics_event which, uint64_t count);
 /* Microseconds of all durations counted in this slot so far: differences say what a piece of work
  * took. */
 int64_t metrics_spent(enum metrics_timer which);
 
+/* What the process of a slot is at, an enum metrics_timer; -1: none of them. */
+int metrics_doing(unsigned slot);
+
 /* Adds all slots up. */
 void metrics_sum(struct metrics *sum);
 uint64_t metrics_histogram_count(const struct metrics_histogram *histogram);
+/* The bound in microseconds that this percentage of the durations keeps; -1: none does, 0: there are
+ * no durations. */
+int64_t metrics_histogram_part(const struct metrics_histogram *histogram, unsigned percent);
 
 #endif

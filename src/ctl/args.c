@@ -12,19 +12,31 @@ static const struct verb *find_verb(const char *noun, const char *word) {
     return NULL;
 }
 
+/* "user add"; "audit". */
+static const char *verb_name(const struct ctl *ctl) {
+    const struct verb *verb = ctl->verb;
+    return verb->word[0] != '\0' ? arena_printf(ctl->arena, "%s %s", verb->noun, verb->word)
+                                 : verb->noun;
+}
+
 static int choose_verb(struct ctl *ctl, int argc, char **argv, int *index) {
     if (ctl->version || (ctl->help && *index == argc))
         return CTL_DONE;
     if (*index == argc)
         return fail(CTL_USAGE, "what is to be done? See gatehousectl help");
     const char *noun = argv[(*index)++], *words = help_words(ctl->arena, noun);
+    const struct verb *plain = find_verb(noun, "");
     if (strcmp(noun, "help") == 0) {
         ctl->help = true;
         return CTL_DONE;
     }
-    if (words[0] == '\0')
+    if (words[0] == '\0' && plain == NULL)
         return fail(CTL_USAGE, "there is no \"%s\"; see gatehousectl help", noun);
     bool missing = *index == argc || argv[*index][0] == '-';
+    if (plain != NULL && (missing || words[0] == '\0')) {
+        ctl->verb = plain;
+        return CTL_DONE;
+    }
     if (!missing)
         ctl->verb = find_verb(noun, argv[*index]);
     if (ctl->verb == NULL)
@@ -69,8 +81,9 @@ static int unknown_option(const struct ctl *ctl, const char *word, size_t len) {
     if (strncmp(word, "--pass", 6) == 0 || strcmp(word, "-p") == 0)
         return fail(CTL_USAGE, "passwords are read from the terminal or from standard input, never "
                                "from the arguments, where every user of this machine sees them");
-    return fail(CTL_USAGE, "%s %s has no option %.*s; see gatehousectl help %s %s", ctl->verb->noun,
-                ctl->verb->word, (int)len, word, ctl->verb->noun, ctl->verb->word);
+    const char *name = verb_name(ctl);
+    return fail(CTL_USAGE, "%s has no option %.*s; see gatehousectl help %s", name, (int)len, word,
+                name);
 }
 
 static int take_option(struct ctl *ctl, int argc, char **argv, int *index) {
@@ -105,10 +118,10 @@ static int check_count(const struct ctl *ctl) {
     if (ctl->help || (count >= verb->min && (verb->max < 0 || count <= verb->max)))
         return CTL_DONE;
     if (count > verb->max && verb->max >= 0)
-        return fail(CTL_USAGE, "too many arguments; usage: gatehousectl %s %s%s%s", verb->noun,
-                    verb->word, verb->synopsis[0] != '\0' ? " " : "", verb->synopsis);
-    return fail(CTL_USAGE, "something is missing; usage: gatehousectl %s %s %s", verb->noun,
-                verb->word, verb->synopsis);
+        return fail(CTL_USAGE, "too many arguments; usage: gatehousectl %s%s%s", verb_name(ctl),
+                    verb->synopsis[0] != '\0' ? " " : "", verb->synopsis);
+    return fail(CTL_USAGE, "something is missing; usage: gatehousectl %s %s", verb_name(ctl),
+                verb->synopsis);
 }
 
 int args_rest(struct ctl *ctl, int argc, char **argv, int index) {

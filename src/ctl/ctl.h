@@ -34,7 +34,7 @@ enum {
 struct ctl;
 
 struct verb {
-    const char *noun, *word;
+    const char *noun, *word; /* word "": the noun alone */
     int (*run)(struct ctl *ctl);
     unsigned needs;
     int min, max;        /* operands; max -1: any number */
@@ -85,7 +85,7 @@ const char *args_option(const struct ctl *ctl, const char *name);
 void help_all(void);
 /* All verbs of a noun; word NULL: of that noun.  CTL_USAGE: there is none. */
 int help_on(const char *noun, const char *word);
-/* "add, list, show": the words of a noun; "" for an unknown one.  In arena. */
+/* "add, list, show": the words (none for a noun alone) of a noun; "" for an unknown one.  In arena. */
 const char *help_words(struct arena *arena, const char *noun);
 
 /* output.c ------------------------------------------------------------------------------------ */
@@ -170,6 +170,7 @@ int verb_password_hash(struct ctl *ctl);
 int verb_password_verify(struct ctl *ctl);
 int verb_session_list(struct ctl *ctl);
 int verb_session_revoke(struct ctl *ctl);
+int verb_status(struct ctl *ctl);
 int verb_token_inspect(struct ctl *ctl);
 int verb_token_revoke(struct ctl *ctl);
 int verb_token_verify(struct ctl *ctl);

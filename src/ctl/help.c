@@ -4,8 +4,8 @@
 #include "ctl/ctl.h"
 
 static void print_usage(const struct verb *verb) {
-    printf("  %s %s%s%s\n      %s\n", verb->noun, verb->word, verb->synopsis[0] != '\0' ? " " : "",
-           verb->synopsis, verb->help);
+    printf("  %s%s%s%s%s\n      %s\n", verb->noun, verb->word[0] != '\0' ? " " : "", verb->word,
+           verb->synopsis[0] != '\0' ? " " : "", verb->synopsis, verb->help);
 }
 
 void help_all(void) {
@@ -42,7 +42,7 @@ int help_on(const char *noun, const char *word) {
 const char *help_words(struct arena *arena, const char *noun) {
     const char *words = "";
     for (const struct verb *verb = verbs; verb->noun != NULL; verb++)
-        if (strcmp(verb->noun, noun) == 0)
+        if (strcmp(verb->noun, noun) == 0 && verb->word[0] != '\0')
             words = arena_printf(arena, "%s%s%s", words, words[0] != '\0' ? ", " : "", verb->word);
     return words;
 }

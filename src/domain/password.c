@@ -42,6 +42,7 @@ static bool new_setting(const struct conf *conf, int64_t cost,
 /* crypt_rn of a text that ends with a NUL; false when it fails or answers an error token. */
 static bool run_crypt(const char *text, const char *setting, char out[PASSWORD_HASH_SIZE]) {
     int64_t begun = clock_mono_us();
+    metrics_begin(TIMER_HASH);
     const char *hash = crypt_rn(text, setting, &scratch, (int)sizeof scratch);
     metrics_timer(TIMER_HASH, clock_mono_us() - begun);
     bool ok = hash != NULL && hash[0] != '*' && strlen(hash) < PASSWORD_HASH_SIZE;

@@ -23,6 +23,7 @@
 #include "pool/notify.h"
 #include "pool/pidfile.h"
 #include "pool/signals.h"
+#include "pool/status.h"
 
 /* Generations --------------------------------------------------------------------------------- */
 
@@ -129,6 +130,7 @@ void generation_takes_over(struct master *master, struct generation *generation)
     listen_keep(&master->sockets, generation->fds);
     listen_apply(&master->sockets, generation->plan, generation->fds);
     move_pid_file(master, generation->plan->pid_file);
+    status_open(generation->plan->status_dir);
 }
 
 /* Generations without workers that nobody needs any more. */
@@ -241,7 +243,8 @@ static void wait_for_events(const struct master *master) {
     int64_t now = clock_mono_ms();
     int64_t next = master->stopping ? children_next_ms(NULL, NULL)
                                     : children_next_ms(master->present, master->coming);
-    struct pollfd poke = {.fd = master->channels.poke[0], .events = POLLIN};
+    struct pollfd fds[] = {{.fd = master->channels.poke[0], .events = POLLIN},
+                           {.fd = status_fd(), .events = POLLIN}};
     struct timespec patience;
     char drained[256];
 
@@ -256,8 +259,8 @@ static void wait_for_events(const struct master *master) {
     next = next <= now ? 0 : next - now;
     patience.tv_sec = (time_t)(next / 1000);
     patience.tv_nsec = (long)(next % 1000) * 1000000;
-    if (ppoll(&poke, 1, next < INT32_MAX ? &patience : NULL, signals_while_waiting()) > 0)
-        while (read(poke.fd, drained, sizeof drained) > 0)
+    if (ppoll(fds, 2, next < INT32_MAX ? &patience : NULL, signals_while_waiting()) > 0)
+        while (read(fds[0].fd, drained, sizeof drained) > 0)
             ;
 }
 
@@ -275,6 +278,7 @@ static void loop(struct master *master) {
         children_kill_overdue();
         sweep(master);
         tell_alive(master);
+        status_answer(master);
     }
 }
 
@@ -328,6 +332,7 @@ static int start(struct master *master, struct pool_plan *plan) {
         return EX_CANTCREAT;
     master->pid_file = strdup(plan->pid_file);
     MUST(master->pid_file);
+    status_open(plan->status_dir);
     log_info("started", F_STR("workers", generation_text(master->present)), F_INT("pid", getpid()));
     children_fill(master->present);
     return 0;
@@ -347,6 +352,7 @@ static void finish(struct master *master, struct pool_plan *plan) {
 
     listen_close(&master->sockets);
     close_channels(&master->channels);
+    status_close();
     if (master->pid_file)
         pidfile_remove(master->pid_file);
     free(master->pid_file);
@@ -368,6 +374,7 @@ int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv) {
     signals_master();
     master.alive_every_ms = notify_alive_every_ms();
     program_find(&master.program, argv);
+    master.started_ms = clock_wall_ms();
     code = start(&master, plan);
     if (code == 0) {
         loop(&master);

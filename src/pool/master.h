@@ -39,6 +39,8 @@ struct master {
 
     int64_t tick_ms; /* when the next tick is due */
 
+    int64_t started_ms; /* clock_wall_ms */
+
     bool stopping;
 };
 

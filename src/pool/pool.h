@@ -32,6 +32,7 @@ struct pool_plan {
     size_t count;
     const char *user, *group; /* what workers of a root master become; empty user: see conf */
     const char *pid_file;     /* empty: none */
+    const char *status_dir;   /* where the master says how it is; empty or NULL: nowhere */
     int64_t shutdown_ms;      /* how long a stopping worker may take; then it is killed */
     void *world;              /* main.c's own */
 };
@@ -50,6 +51,8 @@ struct worker {
     const char *identity; /* "web/3", for the log */
 };
 
+struct json_object;
+
 struct pool_ops {
     /* Master: reads the configuration anew and makes everything ready that can fail; NULL: refused,
      * and the log says why.  Called for each reload; the first plan is given to pool_run. */
@@ -58,6 +61,8 @@ struct pool_ops {
     /* Master: called every POOL_TICK_MS or so while it serves, with the plan in force, for what has to
      * be watched with the master's rights; it must be quick.  NULL: nothing is. */
     void (*tick)(const struct pool_plan *plan);
+    /* Master: adds to what the pool says about itself (status.h) what main.c knows.  NULL: nothing. */
+    void (*report)(struct json_object *object);
     /* Child: privileges are dropped already.  Calls worker_ready, serves until worker_told says to
      * stop; what it returns is the exit code (0: as told). */
     int (*work)(const struct worker *worker);

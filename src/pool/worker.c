@@ -15,6 +15,7 @@
 #include "pool/board.h"
 #include "pool/children.h"
 #include "pool/signals.h"
+#include "pool/status.h"
 
 /* One process, one worker. */
 static struct {
@@ -123,6 +124,7 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
     listen_only(set, worker.listen_fd, pass);
     worker.pass_in_fd = pass[0];
     worker.pass_out_fd = pass[1];
+    status_leave();
     unsetenv(ENV_NOTIFY_SOCKET);
     show_name(pool->name);
     if (!privileges_drop(&generation->privileges))

@@ -251,6 +251,7 @@ void cache_flush(struct cache *cache) {
         return;
     link_forget_replies(&cache->link);
     int64_t begun = clock_mono_us();
+    metrics_begin(TIMER_REDIS);
     ask_all(cache, asks);
     metrics_timer(TIMER_REDIS, clock_mono_us() - begun);
 }

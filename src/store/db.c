@@ -364,6 +364,7 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         if (!ensure(db))
             return ANSWER_UNKNOWN;
         int64_t started = clock_mono_ms(), begun = clock_mono_us();
+        metrics_begin(TIMER_MARIADB);
         error = execute(db, arena, statement, params, param_count, result);
         metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
         if (error == 0) {

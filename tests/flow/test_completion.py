@@ -35,7 +35,7 @@ def complete(site, line):
 def verbs():
     """The table of verbs: {(noun, word): options}."""
     table = (TOP / "src" / "ctl" / "main.c").read_text()
-    rows = re.findall(r'\{"([a-z]+)", "([a-z]+)", verb_\w+,(.*?)\},?\n', table, re.S)
+    rows = re.findall(r'\{"([a-z]+)", "([a-z]*)", verb_\w+,(.*?)\},?\n', table, re.S)
     verbs = {(noun, word): set(re.findall(r"--[a-z-]+", rest)) for noun, word, rest in rows}
     assert len(verbs) > 15
     return verbs
@@ -48,14 +48,17 @@ def test_verbs(site, verbs):
     for start in ("--json ", "-c /some.conf ", "help "):
         assert nouns <= complete(site, "gatehousectl " + start)
     for noun in nouns:
-        words = {word for other, word in verbs if other == noun}
-        assert complete(site, f"gatehousectl -c /some.conf {noun} ") == words
-        assert complete(site, f"gatehousectl {noun} {min(words)[:2]}") <= words
+        words = {word for other, word in verbs if other == noun and word}
+        options = verbs.get((noun, ""), set()) | ({"--help"} if (noun, "") in verbs else set())
+        assert complete(site, f"gatehousectl -c /some.conf {noun} ") == words | options
+        for word in words:
+            assert word in complete(site, f"gatehousectl {noun} {word[:2]}") <= words
 
 
 def test_options(site, verbs):
     for (noun, word), options in verbs.items():
-        assert complete(site, f"gatehousectl {noun} {word} -") == options | {"--help"}
+        start = f"{noun} {word}".strip()
+        assert complete(site, f"gatehousectl {start} -") == options | {"--help"}
     assert complete(site, "gatehousectl password hash --scheme ") == {"bcrypt", "yescrypt"}
     assert complete(site, "gatehousectl user list --limit ") == set()
 

@@ -15,6 +15,7 @@ conf_gather() {
     local key line
     VALUES=(
         [server.pid_file]=$PID_FILE
+        [server.status_dir]=$RUNDIR
         [pool.web.listen]=$RUNDIR/web.sock
         [pool.login.listen]=$RUNDIR/login.sock
         [redis.url]=unix://$REDIS_SOCKET
