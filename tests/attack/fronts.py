@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Requests that two readers may take for different ones, and headers that pass for an identity, as bytes,
-through nginx and through Apache: no worker dies, nobody is who a header says, and nobody else's request is
-changed by it.  Where both servers hand a request on, gatehouse decides alike behind both."""
+through nginx, Apache and lighttpd: no worker dies, nobody is who a header says, and nobody else's request is
+changed by it.  Where two servers hand a request on, gatehouse decides alike behind both."""
 import re
 import sys
 import tempfile
+from itertools import combinations
 from pathlib import Path
 
 from figures import attack
@@ -14,6 +15,7 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests/fronts"))
 from front_stage import Stage  # noqa: E402  pylint: disable=wrong-import-position
 
+FRONTS = ["nginx", "apache", "lighttpd"]
 PATHS = ["/app/whoami.php", "/open/whoami.php", "/members/page.txt", "/auth/verify"]
 MARK = b"NOT-FOR-EVERYBODY"
 NAMES = [prefix + name.replace("-", dash) for prefix in ("", "X-", "X_", "HTTP_", "REDIRECT_", "Variable-")
@@ -197,12 +199,15 @@ def run(_, figures):
             site.set_roles(admin.user.email, "admin")
             admin = admin.user.login()
             (Path(stage.directory) / "www/members/page.txt").write_bytes(MARK)
-            fronts = {}
-            for front in ("nginx", "apache"):
-                fronts[front] = Front(stage, front).send_all(member, admin)
-                figures.must(f"workers lost behind {front}", fronts[front].lost())
-                figures.none("seeds believed", fronts[front].wrong)
-            judge_both(figures, *(front.decisions for front in fronts.values()))
+            decisions = {}
+            for name in FRONTS:
+                front = Front(stage, name).send_all(member, admin)
+                figures.must(f"workers lost behind {name}", front.lost())
+                figures.none("seeds believed", front.wrong)
+                decisions[name] = front.decisions
+            for left, right in combinations(FRONTS, 2):
+                figures.note(f"{left} and {right}")
+                judge_both(figures, decisions[left], decisions[right])
         finally:
             stage.down()
 

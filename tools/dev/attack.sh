@@ -56,7 +56,7 @@ cmd_attack() {
     done
     [ "${#names[@]}" -gt 0 ] || names=("${ATTACKS[@]}")
     require_root "it installs packages and starts servers"
-    packages_install build run test attack front-nginx front-apache php
+    packages_install build run test attack front-nginx front-apache front-lighttpd php
     build_tree ''
     TEST_ROOT=$(mktemp -d /tmp/gatehouse-attack.XXXXXX)
     chmod 755 "$TEST_ROOT"
