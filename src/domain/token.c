@@ -11,11 +11,9 @@
 #include "base/secret.h"
 #include "domain/jws.h"
 
-/* How far ahead of ours the clock of the host that issued a token may be. */
-#define MAX_SKEW_S 60
 #define JTI_BYTES  16
 /* Times are counted in milliseconds elsewhere: beyond this they would overflow. */
-#define MAX_TIME_S (INT64_MAX / 1000 - MAX_SKEW_S)
+#define MAX_TIME_S (INT64_MAX / 1000 - TOKEN_MAX_SKEW_S)
 
 static const jwt_alg_t algs[KEY_ALGS] = {[KEY_HS256] = JWT_ALG_HS256,
                                          [KEY_HS384] = JWT_ALG_HS384,
@@ -115,7 +113,7 @@ static enum token_verdict judge_times(const json *payload, const struct conf *co
                                       const char **why) {
     int64_t now = now_ms / 1000, leeway = conf->token_leeway / 1000, nbf;
     *why = "iat is in the future";
-    if (claims->iat < 0 || claims->iat > now + MAX_SKEW_S + leeway)
+    if (claims->iat < 0 || claims->iat > now + TOKEN_MAX_SKEW_S + leeway)
         return TOKEN_BAD;
     *why = "exp is out of range";
     if (claims->exp < 0 || claims->exp > MAX_TIME_S)

@@ -14,6 +14,9 @@
 
 #define TOKEN_MAX_SIZE 4096
 
+/* How far the clocks of the hosts that issue and verify tokens may be apart. */
+#define TOKEN_MAX_SKEW_S 60
+
 struct token_claims {
     const char *sub;   /* the user's id */
     const char *sid;   /* the session's id: 64 hex digits */
