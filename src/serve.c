@@ -20,8 +20,8 @@ struct serving {
     struct realm *realm;
     const struct key_board *board;
     uint32_t keys_seen;      /* on the board */
-    uint64_t served;
     struct keyring *keys;    /* taken from the board; NULL: the site's are in force */
+    uint64_t served;
 };
 
 /* Whatever is verified or signed from now on is so with these; tokens that were verified with the
@@ -49,13 +49,18 @@ static enum loop_order order(void *context) {
     }
 }
 
+static bool turn(void *context, bool line) {
+    const struct serving *serving = context;
+    return worker_turn(serving->worker, line);
+}
+
 static void serve(void *context, struct fcgi_request **batch, size_t count) {
     struct serving *serving = context;
     worker_busy(serving->worker, clock_mono_ms());
     take_keys(serving);
-    api_serve(serving->api, batch, count);
+    serving->served += api_serve(serving->api, batch, count);
     worker_busy(serving->worker, 0);
-    worker_served(serving->worker, serving->served += count);
+    worker_served(serving->worker, serving->served);
 }
 
 /* Idle connections cost little: as many as the system allows. */
@@ -103,6 +108,7 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .idle_timeout_ms = settings->idle_timeout,
                                    .context = serving,
                                    .order = order,
+                                   .turn = turn,
                                    .serve = serve};
     return loop_new(&options);
 }

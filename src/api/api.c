@@ -377,13 +377,36 @@ static bool take_steps(struct api *api, size_t count) {
     return true;
 }
 
+/* Whoever has to hash a password and has no turn stands in line, and comes here again from the front
+ * door on; where the line is too long for anybody's patience, others need not be kept waiting too. */
+static void put_off(struct request *request) {
+    static int64_t quiet_until;
+    speak_for(request);
+    if (fcgi_put_off(request->fcgi)) {
+        json_free(request->body);
+        request->body = NULL;
+        request->fcgi = NULL;
+        request->api->put_off++;
+        return;
+    }
+    if (log_seldom(&quiet_until))
+        log_warning("too many passwords are to be checked at once: 503 (a pool for logins has a "
+                    "longer queue, more workers a shorter one)");
+    reply_error(request, ERROR_UNAVAILABLE);
+    finish(request);
+}
+
 static void run_plain(struct request *request) {
+    if (request->route->kind == ROUTE_HASHES && !request->fcgi->has_turn) {
+        put_off(request);
+        return;
+    }
     run_step(request, request->route->handler);
     MUST(request->fcgi == NULL);
 }
 
-void api_serve(void *context, struct fcgi_request **batch, size_t count) {
-    struct api *api = context;
+size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
+    api->put_off = 0;
     api->batch_us = clock_mono_us();
     metrics_event(EVENT_BATCH, 1);
     for (size_t i = 0; i < count; i++)
@@ -397,4 +420,5 @@ void api_serve(void *context, struct fcgi_request **batch, size_t count) {
     /* Last activities that are still to be written borrow from the arena. */
     cache_flush(api->realm->cache);
     arena_reset(api->arena, ARENA_KEEP);
+    return count - api->put_off;
 }

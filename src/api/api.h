@@ -26,7 +26,8 @@ struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch);
 void api_want_secret(struct api *api, const char *secret);
 void api_free(struct api **api);
 
-/* For struct loop_options; context is the api. */
-void api_serve(void *context, struct fcgi_request **batch, size_t count);
+/* What serve of struct loop_options is to do.  Returns how many were answered: the others, which have
+ * to hash a password, were put off. */
+size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count);
 
 #endif

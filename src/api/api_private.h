@@ -16,6 +16,7 @@ struct api {
     bool wants_secret;
     uint8_t secret[SHA256_SIZE]; /* its digest */
     int64_t batch_us; /* when the batch at hand was begun: clock_mono_us */
+    size_t put_off; /* of the batch at hand, for later */
     api_pools *pools;
 };
 

@@ -24,7 +24,8 @@ enum route_body {
 
 enum route_kind {
     ROUTE_STEPS, /* asks nothing but Redis: asks, and goes on after the flush that all share */
-    ROUTE_PLAIN  /* may wait for MariaDB or hash a password: runs after the others are answered */
+    ROUTE_PLAIN, /* may wait for MariaDB: runs after the others are answered */
+    ROUTE_HASHES /* … and hashes a password: one in a batch, and the others stand in line */
 };
 
 struct route {

@@ -154,10 +154,11 @@ POOL_TEXT(listen, "", check_listen,
 POOL_INT(workers, "0", "0", "1024",
          "How many processes; empty or 0: one for each processor, at least 2.")
 POOL_INT(batch, "0", "0", "1024",
-         "How many requests one worker takes at once. With 1 it takes one request at a time and "
-         "keeps no connection, as hashing wants it, and runs at a lower priority (nice 10), so that "
-         "hashing takes no processor from verification or the stores. Empty or 0: 1 for the pool "
-         "named login, else 64.")
+         "How many requests one worker takes at once. Those that hash a password wait their turn, "
+         "at most as many again; further ones are answered 503. With 1 it takes one request at a "
+         "time and keeps no connection, as hashing wants it, and runs at a lower priority (nice "
+         "10), so that hashing takes no processor from verification or the stores. Empty or 0: 1 "
+         "for the pool named login, else 64.")
 POOL_DURATION(idle_timeout, "75s", "1s", "1h",
               "How long a kept connection may be idle.")
 POOL_INT(backlog, "1024", "1", "65535",

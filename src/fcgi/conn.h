@@ -11,6 +11,7 @@
 enum conn_state {
     CONN_READING, /* a request is coming, or its first byte is awaited on a new connection */
     CONN_READY,   /* one is whole, and waits for or is with serve */
+    CONN_IN_LINE, /* one was put off, and waits for its turn or is with serve */
     CONN_WRITING, /* an answer is going */
     CONN_IDLE,    /* kept, between requests */
     CONN_CLOSED

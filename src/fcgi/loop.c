@@ -14,6 +14,8 @@
 #define EVENTS 128
 /* How soon a queue that was full is tried again. */
 #define PASS_AGAIN_MS 5
+/* How soon a turn that was refused is asked for again. */
+#define TURN_AGAIN_MS 5
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -23,10 +25,12 @@ struct loop {
     bool draining;
     bool listening; /* the listening socket is watched */
     bool failed;
+    bool turn; /* of the first in line */
     int64_t now; /* clock_mono_ms at the last return of epoll_wait, or the last answer */
     /* One list for each state; in the first three all wait equally long, so that each is ordered
      * by deadline and only its head need be looked at. */
-    struct conn_list reading, writing, idle, ready, closed;
+    struct conn_list reading, writing, idle, ready, line, closed;
+    size_t in_line;
     struct buf scratch;
     struct fcgi_request **batch;
 };
@@ -37,6 +41,8 @@ static struct conn_list *list_of(struct loop *loop, enum conn_state state) {
         return &loop->reading;
     case CONN_READY:
         return &loop->ready;
+    case CONN_IN_LINE:
+        return &loop->line;
     case CONN_WRITING:
         return &loop->writing;
     case CONN_IDLE:
@@ -52,9 +58,11 @@ static void enter(struct conn *conn, enum conn_state state) {
     conn->deadline = loop->now + (state == CONN_IDLE ? loop->options.idle_timeout_ms
                                                      : loop->options.request_timeout_ms);
     TAILQ_INSERT_TAIL(list_of(loop, state), conn, entry);
+    loop->in_line += state == CONN_IN_LINE;
 }
 
 static void move(struct conn *conn, enum conn_state state) {
+    conn->loop->in_line -= conn->state == CONN_IN_LINE;
     TAILQ_REMOVE(list_of(conn->loop, conn->state), conn, entry);
     enter(conn, state);
 }
@@ -157,11 +165,24 @@ static void send_more(struct conn *conn) {
 
 void fcgi_finish(struct fcgi_request *request) {
     struct conn *conn = (struct conn *)request;
-    MUST(conn->state == CONN_READY);
+    MUST(conn->state == CONN_READY || conn->state == CONN_IN_LINE);
     /* The batch may have taken longer than any deadline; what begins now begins now. */
     conn->loop->now = clock_mono_ms();
     fcgi_answer_end(&conn->out, conn->out_mark, conn->reader.id);
     send_more(conn);
+}
+
+/* In line nothing is read, and a half that was closed behind the request is no news; that nobody is
+ * there any more to take an answer is (EPOLLHUP, which needs not be asked for). */
+bool fcgi_put_off(struct fcgi_request *request) {
+    struct conn *conn = (struct conn *)request;
+    MUST(conn->state == CONN_READY || conn->state == CONN_IN_LINE);
+    if (request->has_turn || conn->loop->in_line >= conn->loop->options.batch)
+        return false;
+    conn->out.len = conn->out_mark;
+    move(conn, CONN_IN_LINE);
+    watch(conn, 0);
+    return true;
 }
 
 /* Answers to management records go at once; a peer that does not take those few bytes is broken. */
@@ -279,8 +300,10 @@ static void expire(struct loop *loop) {
 }
 
 static int wait_ms(struct loop *loop) {
-    if (!TAILQ_EMPTY(&loop->ready))
+    if (!TAILQ_EMPTY(&loop->ready) || loop->turn)
         return 0;
+    if (loop->in_line > 0)
+        return TURN_AGAIN_MS;
     if (loop->draining && !TAILQ_EMPTY(&loop->idle))
         return PASS_AGAIN_MS;
     struct conn *heads[] = {TAILQ_FIRST(&loop->reading), TAILQ_FIRST(&loop->writing),
@@ -297,15 +320,30 @@ static int wait_ms(struct loop *loop) {
     return log_ms >= 0 && log_ms < left ? log_ms : (int)left;
 }
 
+static bool line_goes_on(struct loop *loop) {
+    bool line = loop->in_line > 0;
+    bool turn =
+        loop->options.turn == NULL || loop->options.turn(loop->options.context, line);
+    return line && (turn || loop->draining);
+}
+
+static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
+    conn->out_mark = fcgi_answer_begin(&conn->out);
+    conn->request.has_turn = has_turn;
+    return &conn->request;
+}
+
+/* Whoever has the turn comes last, so that all the others are answered by then. */
 static void serve_ready(struct loop *loop) {
-    size_t count = 0;
-    struct conn *conn;
+    size_t count = 0, batch = loop->options.batch;
+    struct conn *conn, *first = loop->turn ? TAILQ_FIRST(&loop->line) : NULL;
     TAILQ_FOREACH(conn, &loop->ready, entry) {
-        if (count == loop->options.batch)
+        if (count + (first != NULL) >= batch)
             break;
-        conn->out_mark = fcgi_answer_begin(&conn->out);
-        loop->batch[count++] = &conn->request;
+        loop->batch[count++] = hand_over(conn, batch == 1);
     }
+    if (first != NULL)
+        loop->batch[count++] = hand_over(first, true);
     if (count > 0)
         loop->options.serve(loop->options.context, loop->batch, count);
 }
@@ -325,7 +363,7 @@ static void drain(struct loop *loop) {
 }
 
 static bool nothing_left(struct loop *loop) {
-    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) &&
+    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) && loop->in_line == 0 &&
            TAILQ_EMPTY(&loop->writing) && TAILQ_EMPTY(&loop->idle);
 }
 
@@ -358,6 +396,8 @@ static void on_event(struct loop *loop, const struct epoll_event *event) {
         read_more(conn);
     else if (conn->state == CONN_WRITING)
         send_more(conn);
+    else if (conn->state == CONN_IN_LINE)
+        close_conn(conn);
 }
 
 bool loop_run(struct loop *loop) {
@@ -366,6 +406,7 @@ bool loop_run(struct loop *loop) {
         listen_or_not(loop);
         if (loop->failed || (loop->draining && nothing_left(loop)))
             return !loop->failed;
+        loop->turn = line_goes_on(loop);
         int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
         loop->now = clock_mono_ms();
         if (n < 0 && errno != EINTR) {
@@ -409,6 +450,7 @@ struct loop *loop_new(const struct loop_options *options) {
     TAILQ_INIT(&loop->writing);
     TAILQ_INIT(&loop->idle);
     TAILQ_INIT(&loop->ready);
+    TAILQ_INIT(&loop->line);
     TAILQ_INIT(&loop->closed);
     loop->now = clock_mono_ms();
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -426,8 +468,8 @@ void loop_free(struct loop **loop) {
     if (loop == NULL || *loop == NULL)
         return;
     struct conn_list *lists[] = {&(*loop)->reading, &(*loop)->writing, &(*loop)->idle,
-                                 &(*loop)->ready};
-    for (size_t i = 0; i < 4; i++)
+                                 &(*loop)->ready, &(*loop)->line};
+    for (size_t i = 0; i < 5; i++)
         while (!TAILQ_EMPTY(lists[i]))
             close_conn(TAILQ_FIRST(lists[i]));
     bury_closed(*loop);

@@ -5,6 +5,9 @@
  * without blocking, and all requests that are whole by then are handed over as one batch, so that
  * they can share a round trip to a store.  No peer can hold the worker: a connection that is slow,
  * silent or broken is closed at its deadline, and costs nobody else anything.
+ *
+ * A request that will take long can be put off: it stands in line and is handed over again, one at
+ * a time and last of its batch, so that whatever comes meanwhile waits for one of them at most.
  */
 #ifndef FCGI_LOOP_H
 #define FCGI_LOOP_H
@@ -25,6 +28,7 @@ struct fcgi_request {
     size_t body_len;  /* what came; body holds that much unless body_dropped */
     bool body_dropped;
     struct buf *out; /* where the CGI answer (headers, empty line, body) is appended */
+    bool has_turn; /* it may take long: at most one of a batch may, and no other is kept waiting */
 };
 
 /* LOOP_DRAIN: accept nothing more (listen_fd and pass_in_fd are closed), answer what has begun, pass
@@ -45,7 +49,12 @@ struct loop_options {
     int64_t idle_timeout_ms;    /* for a kept connection */
     void *context;
     enum loop_order (*order)(void *context);
-    /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there. */
+    /* Asked before each wait: whether the first in line may go on now, where there is a line; if not
+     * it is asked again soon.  Whoever was told so is done with it by the next call.  NULL: always.
+     * Draining does not wait for it. */
+    bool (*turn)(void *context, bool line);
+    /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there, or
+     * fcgi_put_off. */
     void (*serve)(void *context, struct fcgi_request **batch, size_t count);
 };
 
@@ -60,5 +69,9 @@ void loop_free(struct loop **loop);
 
 /* Sends the answer in request->out.  The request is gone afterwards. */
 void fcgi_finish(struct fcgi_request *request);
+/* Instead of that: the request stands in line, and comes whole again, once it has_turn, unless its
+ * peer hangs up before.  What was appended to out is dropped.  False: it has its turn already, or
+ * the line is as long as a batch: it is to be answered now. */
+bool fcgi_put_off(struct fcgi_request *request);
 
 #endif

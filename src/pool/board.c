@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 static struct board_slot *slots;
@@ -66,6 +67,34 @@ size_t pool_states(struct pool_state *out, size_t max) {
     return count;
 }
 
+/* Whether another worker has a turn, or waited for one first. */
+static bool goes_first(const struct board_slot *other, const struct board_slot *own, int64_t now) {
+    int64_t turn = other->turn;
+
+    if (other == own || turn == 0 || other->pid == 0 || now - other->turn_asked > TURN_MS ||
+        strcmp(other->name, own->name) != 0)
+        return false;
+    return turn < 0 || turn < own->turn || (turn == own->turn && other < own);
+}
+
+/* Nothing is locked, so nobody can die with a lock: of two that ask in the same microsecond both
+ * may be let through, for one turn. */
+bool board_turn(unsigned slot, unsigned most, bool wanted) {
+    struct board_slot *own = board_slot(slot);
+    int64_t now = clock_mono_ms();
+    unsigned before = 0;
+
+    own->turn_asked = now;
+    if (!wanted || own->turn <= 0)
+        own->turn = wanted ? now : 0;
+    for (struct board_slot *other = slots; wanted && other < slots + POOL_MAX_WORKERS; other++)
+        before += goes_first(other, own, now);
+    if (!wanted || before >= most)
+        return false;
+    own->turn = -now;
+    return true;
+}
+
 void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name) {
     struct board_slot *on_board = board_slot(slot);
 
@@ -83,6 +112,8 @@ void board_clear(unsigned slot) {
     on_board->ready = 0;
     on_board->requests = 0;
     on_board->busy_since = 0;
+    on_board->turn = 0;
+    on_board->turn_asked = 0;
     on_board->generation = 0;
     on_board->pool = 0;
 }

@@ -97,6 +97,14 @@ void worker_ready(const struct worker *worker);
 /* Counts on the board: how many requests were answered; busy_since is clock_mono_ms or 0. */
 void worker_served(const struct worker *worker, uint64_t requests);
 void worker_busy(const struct worker *worker, int64_t since_mono_ms);
+/*
+ * Long work goes by turns, so that one of several workers is always there for short work: all but
+ * one of a pool's workers may have a turn at a time (a single one always has), and who waited
+ * longest is next.  Ends the turn that was had; wanted: asks for another, false if that has to
+ * wait.  A worker that goes on waiting asks again every few milliseconds; one that is dead holds
+ * nobody up, and one that is stuck not for long.
+ */
+bool worker_turn(const struct worker *worker, bool wanted);
 
 /* The shared board -------------------------------------------------------------------------- */
 

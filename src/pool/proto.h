@@ -32,6 +32,8 @@ struct board_slot {
     _Atomic uint32_t ready;
     _Atomic uint64_t requests;  /* answered since birth */
     _Atomic int64_t busy_since; /* clock_mono_ms, 0: idle */
+    _Atomic int64_t turn;       /* clock_mono_ms: waits for one since; negated: has one since; 0 */
+    _Atomic int64_t turn_asked; /* clock_mono_ms: when that was asked for last */
     char name[32];              /* the pool's; of a free slot, its last one's */
 };
 
@@ -42,6 +44,8 @@ struct board_pool {
     _Atomic uint64_t deaths;
 };
 
+/* Who has had a turn for longer than this, or did not ask for one again, is stuck: counts no more. */
+#define TURN_MS 5000
 /* A worker that dies younger than this slows the next birth in its pool. */
 #define YOUNG_MS        1000
 #define BACK_OFF_MIN_MS 100

@@ -74,6 +74,12 @@ void worker_busy(const struct worker *worker, int64_t since_mono_ms) {
     board_slot(worker->slot)->busy_since = since_mono_ms;
 }
 
+bool worker_turn(const struct worker *worker, bool wanted) {
+    unsigned workers = worker->pool->workers;
+
+    return board_turn(worker->slot, workers > 1 ? workers - 1 : 1, wanted);
+}
+
 /* Birth --------------------------------------------------------------------------------------- */
 
 static bool watch(int control, int fd) {

@@ -33,7 +33,8 @@ static char path[64];
 
 /* What the child says of itself. */
 static struct board {
-    atomic_int served, largest, waiting;
+    atomic_int served, largest, waiting, turns, asked;
+    atomic_bool no_turn; /* said by the test */
 } *board;
 
 static struct {
@@ -60,7 +61,27 @@ static enum loop_order order(void *context) {
     return c == 'd' ? LOOP_DRAIN : c == 'q' ? LOOP_QUIT : LOOP_GO_ON;
 }
 
-/* Says what it was asked. With WAIT it first waits at the gate; with BIG it says a lot. */
+static bool turn(void *context, bool line) {
+    (void)context;
+    board->asked += line;
+    board->turns += line && !board->no_turn;
+    return !board->no_turn;
+}
+
+/* Whether it takes long, and was put off. */
+static bool stands_in_line(struct fcgi_request *request) {
+    const char *at = request->params;
+    struct fcgi_param param;
+    if (fcgi_next_param(&at, request->params_end, &param) != FCGI_WHOLE ||
+        memcmp(param.name, "LONG", 4) != 0)
+        return false;
+    if (!request->has_turn)
+        buf_adds(request->out, "no room ");
+    return fcgi_put_off(request);
+}
+
+/* Says what it was asked. With WAIT it first waits at the gate, with LONG in line and then at the
+ * gate; with BIG it says a lot. */
 static void answer(const struct toy *toy, struct fcgi_request *request) {
     const char *at = request->params;
     struct fcgi_param param;
@@ -74,7 +95,8 @@ static void answer(const struct toy *toy, struct fcgi_request *request) {
                  (int)param.value_len, param.value);
         if (memcmp(param.name, "BIG", 3) == 0)
             big = 8 * 1024 * 1024;
-        if (memcmp(param.name, "WAIT", 4) == 0) {
+        if (memcmp(param.name, "WAIT", 4) == 0 ||
+            (memcmp(param.name, "LONG", 4) == 0 && request->has_turn)) {
             char c;
             board->waiting++;
             while (read(toy->gate, &c, 1) < 0 && errno == EINTR)
@@ -90,8 +112,11 @@ static void answer(const struct toy *toy, struct fcgi_request *request) {
 static void serve(void *context, struct fcgi_request **batch, size_t count) {
     if ((int)count > board->largest)
         board->largest = (int)count;
-    for (size_t i = 0; i < count; i++)
-        answer(context, batch[i]);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(!batch[i]->has_turn || i == count - 1);
+        if (!stands_in_line(batch[i]))
+            answer(context, batch[i]);
+    }
 }
 
 static int listening_socket(void) {
@@ -114,6 +139,7 @@ static _Noreturn void be_child(struct loop_options options, struct toy toy, rlim
     options.control_fd = toy.control;
     options.context = &toy;
     options.order = order;
+    options.turn = turn;
     options.serve = serve;
     struct loop *loop = loop_new(&options);
     bool ok = loop_run(loop);
@@ -280,9 +306,14 @@ static void assert_closed(int fd) {
     close(fd);
 }
 
-static void await(atomic_int *number, int value) {
+static void await_least(atomic_int *number, int value) {
     for (int i = 0; i < PATIENCE_MS && *number < value; i++)
         usleep(1000);
+    assert_true(*number >= value);
+}
+
+static void await(atomic_int *number, int value) {
+    await_least(number, value);
     assert_int_equal(*number, value);
 }
 
@@ -565,6 +596,145 @@ static void batch_of_one(void **state) {
         assert_closed(fds[i]);
     }
     assert_int_equal(board->largest, 1);
+    stop();
+}
+
+/* In line -------------------------------------------------------------------------------------- */
+
+static void ask_long(int *fds, int count) {
+    for (int i = 0; i < count; i++) {
+        char number[12];
+        snprintf(number, sizeof number, "%d", i);
+        fds[i] = peer();
+        ask(fds[i], "LONG", number, i % 2 == 0 ? FCGI_KEEP_CONN : 0);
+    }
+}
+
+static void assert_long_answered(int fd, int number) {
+    char expected[64];
+    snprintf(expected, sizeof expected, "role=1 body=0 LONG=%d", number);
+    assert_string_equal(reply(fd), expected);
+    if (number % 2 == 0)
+        close(fd);
+    else
+        assert_closed(fd);
+}
+
+/* Whoever comes while one takes long waits for that one alone, and those in line keep their order. */
+static void one_long_at_a_time(void **state) {
+    (void)state;
+    int fds[10];
+    start((struct loop_options){0});
+    int kept = peer();
+    ask(kept, "A", "b", FCGI_KEEP_CONN);
+    reply(kept);
+    ask_long(fds, 10);
+    for (int i = 0; i < 10; i++) {
+        await(&board->waiting, i + 1);
+        int fd = peer();
+        ask(fd, "A", "b", 0);
+        ask(kept, "A", "b", FCGI_KEEP_CONN);
+        open_gate();
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+        assert_string_equal(reply(kept), "role=1 body=0 A=b");
+        assert_closed(fd);
+        assert_long_answered(fds[i], i);
+    }
+    assert_int_equal(board->served, 31);
+    assert_int_equal(board->turns, 10);
+    close(kept);
+    stop();
+}
+
+/* While others have the turns the rest is served as ever; draining waits for nobody's turn. */
+static void a_turn_is_waited_for(void **state) {
+    (void)state;
+    int fds[4];
+    start((struct loop_options){0});
+    board->no_turn = true;
+    ask_long(fds, 4);
+    for (int i = 0; i < 10; i++) {
+        await_least(&board->asked, i + 1);
+        int fd = peer();
+        ask(fd, "A", "b", 0);
+        assert_string_equal(reply(fd), "role=1 body=0 A=b");
+        assert_closed(fd);
+    }
+    assert_int_equal(board->waiting, 0);
+    board->no_turn = false;
+    open_gate();
+    assert_long_answered(fds[0], 0);
+    await(&board->waiting, 2);
+    board->no_turn = true;
+    tell('d');
+    for (int i = 1; i < 4; i++)
+        open_gate();
+    for (int i = 1; i < 4; i++)
+        assert_long_answered(fds[i], i);
+    assert_ended();
+    assert_int_equal(board->served, 14);
+}
+
+/* Nobody hashes for a peer that is gone; one that closed only its half is answered. */
+static void who_hangs_up_leaves_the_line(void **state) {
+    (void)state;
+    int fds[6];
+    start((struct loop_options){0});
+    board->no_turn = true;
+    ask_long(fds, 6);
+    await_least(&board->asked, 10);
+    close(fds[0]);
+    close(fds[3]);
+    shutdown(fds[1], SHUT_WR);
+    /* Once it is answered, those that hung up before it came have been seen to. */
+    int fd = peer();
+    ask(fd, "A", "b", 0);
+    reply(fd);
+    assert_closed(fd);
+    board->no_turn = false;
+    for (int i = 0; i < 4; i++)
+        open_gate();
+    assert_long_answered(fds[1], 1);
+    assert_long_answered(fds[2], 2);
+    assert_long_answered(fds[4], 4);
+    assert_long_answered(fds[5], 5);
+    assert_int_equal(board->waiting, 4);
+    stop();
+}
+
+static void the_line_has_an_end(void **state) {
+    (void)state;
+    int fds[4];
+    start((struct loop_options){.batch = 4});
+    board->no_turn = true;
+    ask_long(fds, 4);
+    await_least(&board->asked, 20);
+    for (int i = 0; i < 3; i++) {
+        int fd = peer();
+        ask(fd, "LONG", "x", 0);
+        assert_string_equal(reply(fd), "no room role=1 body=0 LONG=x");
+        assert_closed(fd);
+    }
+    board->no_turn = false;
+    for (int i = 0; i < 4; i++)
+        open_gate();
+    for (int i = 0; i < 4; i++)
+        assert_long_answered(fds[i], i);
+    assert_int_equal(board->served, 7);
+    stop();
+}
+
+/* A worker that takes one request at a time has no line. */
+static void one_at_a_time_always_has_its_turn(void **state) {
+    (void)state;
+    start((struct loop_options){.batch = 1});
+    board->no_turn = true;
+    int fd = peer();
+    ask(fd, "LONG", "1", 0);
+    open_gate();
+    assert_string_equal(reply(fd), "role=1 body=0 LONG=1");
+    assert_closed(fd);
+    assert_int_equal(board->asked, 0);
     stop();
 }
 
@@ -868,6 +1038,11 @@ int main(void) {
         TEST(idle_connections_end),
         TEST(batches),
         TEST(batch_of_one),
+        TEST(one_long_at_a_time),
+        TEST(a_turn_is_waited_for),
+        TEST(who_hangs_up_leaves_the_line),
+        TEST(the_line_has_an_end),
+        TEST(one_at_a_time_always_has_its_turn),
         TEST(management_is_answered),
         TEST(broken_peers_are_closed),
         TEST(peers_that_left),
