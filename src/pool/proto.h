@@ -44,7 +44,7 @@ struct board_pool {
     _Atomic uint64_t deaths;
 };
 
-/* Who has had a turn for longer than this, or did not ask for one again, is stuck: counts no more. */
+/* Who has had a turn for longer, or has not asked for one so long, is stuck and counts no more. */
 #define TURN_MS 5000
 /* A worker that dies younger than this slows the next birth in its pool. */
 #define YOUNG_MS        1000

@@ -27,6 +27,8 @@ cmd_test_install() {
     packages_install build test install
     build_tree ''
     INSTALL_ROOT=$(mktemp -d /var/tmp/gatehouse-bare.XXXXXX)
+    # Its root folder: packages' scripts that become another user must get through it.
+    chmod 755 "$INSTALL_ROOT"
     on_exit install_root_remove
     shown "a bare Debian and the packages of docs/install.md" "$(build_dir '')/dev-install.log" \
         install_bare "$INSTALL_ROOT" || die "no bare machine could be made"
