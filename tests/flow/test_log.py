@@ -228,6 +228,7 @@ def test_what_repeats_is_counted(logged):
 
 
 def test_logins_are_never_left_out(logged):
+    configure(logged, "format", "json")
     user = logged.add_user()
     log = Log(logged)
     for _ in range(20):
