@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -26,6 +27,9 @@ static const char usage[] =
     "  -E       print an example configuration with every option explained\n"
     "  -V       print the version\n"
     "See gatehouse(8).\n";
+
+/* NTP slews what is less. */
+#define CLOCK_SET_MS 1000
 
 static const char *conf_path = DEFAULT_CONF;
 static struct site_gates *gates;
@@ -49,6 +53,17 @@ static void add_pool(struct generation *generation, const struct conf_pool *pool
                            .mode = (mode_t)strtoul(pool->mode, NULL, 8)};
 }
 
+/* Whatever one request may rightly wait for: each store several times, and a hash that was made
+ * costly (each step doubles it). */
+static int64_t hang_ms(const struct conf *conf) {
+    int64_t usual = conf->password_scheme == 0 ? 12 : 5;
+    int64_t hash = conf->password_cost > usual ? 4000 << (conf->password_cost - usual) : 4000;
+    int64_t least = 4 * (conf->redis_timeout + conf->mariadb_timeout) + hash;
+    if (conf->server_hang == 0)
+        return 0;
+    return conf->server_hang > least ? conf->server_hang : least;
+}
+
 static struct generation *generation_new(struct site *site) {
     struct generation *generation = calloc(1, sizeof *generation);
     MUST(generation != NULL);
@@ -61,6 +76,7 @@ static struct generation *generation_new(struct site *site) {
     generation->plan.pid_file = conf->server_pid_file;
     generation->plan.status_dir = conf->server_status_dir;
     generation->plan.shutdown_ms = conf->server_shutdown;
+    generation->plan.hang_ms = hang_ms(conf);
     generation->plan.world = generation;
     for (size_t i = 0; i < conf->pool_count; i++)
         add_pool(generation, &conf->pools[i]);
@@ -72,7 +88,8 @@ static struct pool_plan *load(void) {
     char why[1024];
     struct site *site = site_read(conf_path, SITE_TO_SERVE, why, sizeof why);
     if (site == NULL) {
-        log_error("the configuration is refused", F_STR("reason", why));
+        log_error("the configuration is refused", F_STR("reason", why),
+                  F_STR("cure", "the service goes on as it was; mend this and reload again"));
         return NULL;
     }
     open_log(site->conf);
@@ -82,9 +99,22 @@ static struct pool_plan *load(void) {
     return &generation_new(site)->plan;
 }
 
-static void watch_keys(const struct pool_plan *plan) {
+static void watch_clock(void) {
+    int64_t by_ms = clock_set_by_ms();
+    if (llabs(by_ms) < CLOCK_SET_MS)
+        return;
+    metrics_event(EVENT_CLOCK_SET, 1);
+    log_warning("the system's clock was set; access tokens end by it, sessions by that of Redis",
+                F_INT("by_ms", by_ms),
+                F_STR("cure", by_ms > 0 ? "none is needed, unless it is wrong now: see that NTP runs"
+                                        : "tokens of before are good for that much longer, unless "
+                                          "they are revoked; see that NTP runs"));
+}
+
+static void watch(const struct pool_plan *plan) {
     const struct generation *generation = plan->world;
     key_watch(&watched, key_board, generation->site->conf->token_keys);
+    watch_clock();
 }
 
 static void unload(struct pool_plan *plan) {
@@ -205,7 +235,7 @@ static int run(char **argv, bool foreground) {
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
     const struct pool_ops ops = {
-        .load = load, .unload = unload, .tick = watch_keys, .report = report, .work = serve_work};
+        .load = load, .unload = unload, .tick = watch, .report = report, .work = serve_work};
     return pool_run(&ops, &generation->plan, argv);
 }
 
@@ -217,7 +247,8 @@ int main(int argc, char **argv) {
     int option;
     log_identity("master");
     gates = pool_shared_memory(sizeof *gates);
-    metrics_share(pool_shared_memory(metrics_size(POOL_MAX_WORKERS)), POOL_MAX_WORKERS);
+    metrics_share(pool_shared_memory(metrics_size(1 + POOL_MAX_WORKERS)), 1 + POOL_MAX_WORKERS);
+    metrics_take_slot(0);
     key_board = pool_shared_memory(key_board_size());
     while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
         switch (option) {

@@ -54,6 +54,11 @@ static bool turn(void *context, bool line) {
     return worker_turn(serving->worker, line);
 }
 
+static void beat(void *context) {
+    const struct serving *serving = context;
+    worker_beat(serving->worker);
+}
+
 static void serve(void *context, struct fcgi_request **batch, size_t count) {
     struct serving *serving = context;
     worker_busy(serving->worker, clock_mono_ms());
@@ -109,7 +114,9 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .context = serving,
                                    .order = order,
                                    .turn = turn,
-                                   .serve = serve};
+                                   .serve = serve,
+                                   .beat = beat,
+                                   .beat_ms = serving->worker->plan->hang_ms / 4};
     return loop_new(&options);
 }
 
@@ -130,7 +137,7 @@ int serve_work(const struct worker *worker) {
     struct generation *generation = worker->plan->world;
     struct realm realm;
     raise_descriptor_limit();
-    metrics_take_slot(worker->slot);
+    metrics_take_slot(1 + worker->slot); /* 0: the master */
     realm_open(&realm, generation->site, generation->gates);
     cache_connect(realm.cache);
     db_connect(realm.db);
@@ -141,6 +148,7 @@ int serve_work(const struct worker *worker) {
                               .api = api_new(&realm, pools, batch),
                               .realm = &realm,
                               .board = generation->keys};
+    api_on_step(serving.api, beat, &serving);
     api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
     struct loop *loop = make_loop(&serving, generation->site->conf);
     if (generation->site->conf->server_seccomp && confine_is_built_in())

@@ -31,6 +31,11 @@ struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch) {
     return api;
 }
 
+void api_on_step(struct api *api, void (*beat)(void *context), void *context) {
+    api->beat = beat;
+    api->beat_context = context;
+}
+
 void api_want_secret(struct api *api, const char *secret) {
     api->wants_secret = secret != NULL;
     if (secret != NULL)
@@ -336,6 +341,8 @@ static void run_step(struct request *request, void (*step)(struct request *)) {
     for (int i = 0; i < TIMER_COUNT; i++)
         before[i] = metrics_spent((enum metrics_timer)i);
     speak_for(request);
+    if (request->api->beat != NULL)
+        request->api->beat(request->api->beat_context);
     step(request);
     for (int i = 0; i < TIMER_COUNT; i++)
         request->spent_us[i] += metrics_spent((enum metrics_timer)i) - before[i];

@@ -24,6 +24,8 @@ struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch);
 /* From now on a request has to carry this secret as the parameter GATEHOUSE_SECRET, once, or it is
  * answered 403; NULL: none has to.  It is not kept by reference. */
 void api_want_secret(struct api *api, const char *secret);
+/* Is called before each step of a request: what a batch does in all may rightly take long. */
+void api_on_step(struct api *api, void (*beat)(void *context), void *context);
 void api_free(struct api **api);
 
 /* What serve of struct loop_options is to do.  Returns how many were answered: the others, which have

@@ -18,6 +18,8 @@ struct api {
     int64_t batch_us; /* when the batch at hand was begun: clock_mono_us */
     size_t put_off; /* of the batch at hand, for later */
     api_pools *pools;
+    void (*beat)(void *context); /* NULL: nobody wants to know of steps */
+    void *beat_context;
 };
 
 #endif

@@ -138,6 +138,25 @@ static void lost(struct buf *out, const struct metrics *sum) {
     value(out, "audit_lost_total", "", sum->events[EVENT_AUDIT_LOST]);
 }
 
+static void mishaps(struct buf *out, const struct metrics *sum) {
+    family(out, "descriptors_exhausted_total", "counter",
+           "Connections that were given up because file descriptors had run out.");
+    value(out, "descriptors_exhausted_total", "", sum->events[EVENT_DESCRIPTORS]);
+    family(out, "worker_hangs_total", "counter", "Workers that stood still and were killed.");
+    value(out, "worker_hangs_total", "", sum->events[EVENT_WORKER_HUNG]);
+    family(out, "reloads_total", "counter", "Reloads (SIGHUP), by whether they were followed.");
+    value(out, "reloads_total", "outcome=\"done\"", sum->events[EVENT_RELOAD_DONE]);
+    value(out, "reloads_total", "outcome=\"refused\"", sum->events[EVENT_RELOAD_REFUSED]);
+    family(out, "upgrades_refused_total", "counter",
+           "New programs (SIGUSR2) that were not executed; the old one went on.");
+    value(out, "upgrades_refused_total", "", sum->events[EVENT_UPGRADE_REFUSED]);
+    family(out, "keys_refused_total", "counter",
+           "Looks at a changed directory of keys that could not be used.");
+    value(out, "keys_refused_total", "", sum->events[EVENT_KEYS_REFUSED]);
+    family(out, "clock_set_total", "counter", "How often the system's clock was set.");
+    value(out, "clock_set_total", "", sum->events[EVENT_CLOCK_SET]);
+}
+
 static void batches(struct buf *out, const struct metrics *sum) {
     family(out, "batches_total", "counter",
            "Batches of requests; requests divided by batches share one round trip.");
@@ -176,6 +195,7 @@ void handle_metrics(struct request *request) {
     decisions(&out, &sum);
     stores(&out, &sum);
     lost(&out, &sum);
+    mishaps(&out, &sum);
     batches(&out, &sum);
     pools(&out, request);
     reply_plain(request, "text/plain; version=0.0.4; charset=utf-8", out.data, out.len);

@@ -30,6 +30,14 @@ int64_t clock_mono_us(void) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+int64_t clock_set_by_ms(void) {
+    static int64_t before;
+    int64_t apart = clock_wall_ms() - clock_mono_ms();
+    int64_t by = before != 0 ? apart - before : 0;
+    before = apart;
+    return by;
+}
+
 void clock_set_wall_ms(int64_t ms) {
     fixed_wall_ms = ms < 0 ? -1 : ms;
 }

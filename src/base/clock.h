@@ -14,6 +14,10 @@ int64_t clock_mono_ms(void);
 /* Microseconds that never step; what durations are measured in. */
 int64_t clock_mono_us(void);
 
+/* By how much the wall clock was set since the last call (0 at the first), milliseconds; what NTP slews
+ * between two calls is of it, a machine that slept as well. */
+int64_t clock_set_by_ms(void);
+
 /* Tests only: from now on wall time is this; a negative value gives the real clock back. */
 void clock_set_wall_ms(int64_t ms);
 

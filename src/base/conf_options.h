@@ -32,6 +32,10 @@ OPT_DURATION(server, shutdown, "10s", "100ms", "10m",
              "How long a stopping worker may take to finish the requests it has begun.")
 OPT_DURATION(server, request_timeout, "2s", "100ms", "1m",
              "How long the web server may take to hand over one request, and to take one answer.")
+OPT_DURATION(server, hang, "30s", "0s", "1h",
+             "A worker that stands still for so long, in a request or out of one, is killed and "
+             "replaced; 0s: none is. Never less than what the stores' timeouts and the cost of a hash "
+             "allow one request.")
 OPT_BOOL(server, seccomp, "yes",
          "Whether workers refuse themselves every system call that they do not need (where the "
          "program was built with libseccomp).")

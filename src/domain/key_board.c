@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/secret.h"
 #include "domain/key_dir.h"
 
@@ -60,9 +61,12 @@ static void look_failed(struct key_watch *watch, uint64_t print, const char *dir
     if (watch->failures == 0 || watch->failing != print)
         watch->failures = 0;
     watch->failing = print;
-    if (++watch->failures == 2)
-        log_error("the keys cannot be taken up, those of before go on",
-                  F_STR("directory", directory), F_STR("reason", why));
+    if (++watch->failures != 2)
+        return;
+    metrics_event(EVENT_KEYS_REFUSED, 1);
+    log_error("the keys cannot be taken up, those of before go on", F_STR("directory", directory),
+              F_STR("reason", why),
+              F_STR("cure", "mend the directory; gatehousectl key list reads it as the service does"));
 }
 
 static void take_up(struct key_watch *watch, struct key_board *board, const char *directory,

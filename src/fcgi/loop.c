@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "fcgi/conn.h"
 #include "fcgi/pass.h"
 
@@ -215,12 +216,17 @@ static void make_room(struct loop *loop) {
     struct conn *victim = TAILQ_FIRST(&loop->idle);
     if (victim == NULL)
         victim = TAILQ_FIRST(&loop->reading);
+    metrics_event(EVENT_DESCRIPTORS, 1);
+    log_error("out of file descriptors, a connection is given up for another",
+              F_STR("given_up", victim == NULL            ? "none"
+                                : victim->state == CONN_IDLE ? "idle"
+                                                             : "reading"),
+              F_ERRNO(errno), F_STR("cure", "raise LimitNOFILE= or ulimit -n, or let the web server "
+                                            "keep fewer connections"));
     if (victim != NULL)
         close_conn(victim);
-    if (victim == NULL) {
-        log_error("out of file descriptors: raise LimitNOFILE or ulimit -n", F_ERRNO(errno));
+    else
         usleep(10 * 1000);
-    }
 }
 
 /* A connection that was passed on is looked at again: the list may be another one by now. */
@@ -299,7 +305,7 @@ static void expire(struct loop *loop) {
     }
 }
 
-static int wait_ms(struct loop *loop) {
+static int due_ms(struct loop *loop) {
     if (!TAILQ_EMPTY(&loop->ready) || loop->turn)
         return 0;
     if (loop->in_line > 0)
@@ -318,6 +324,11 @@ static int wait_ms(struct loop *loop) {
     int64_t left = next - clock_mono_ms();
     left = left < 0 ? 0 : left > 60000 ? 60000 : left;
     return log_ms >= 0 && log_ms < left ? log_ms : (int)left;
+}
+
+static int wait_ms(struct loop *loop) {
+    int ms = due_ms(loop), beat = (int)loop->options.beat_ms;
+    return beat > 0 && (ms < 0 || ms > beat) ? beat : ms;
 }
 
 static bool line_goes_on(struct loop *loop) {
@@ -409,6 +420,8 @@ bool loop_run(struct loop *loop) {
         loop->turn = line_goes_on(loop);
         int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
         loop->now = clock_mono_ms();
+        if (loop->options.beat != NULL)
+            loop->options.beat(loop->options.context);
         if (n < 0 && errno != EINTR) {
             log_error("cannot wait for requests", F_ERRNO(errno));
             return false;

@@ -56,6 +56,9 @@ struct loop_options {
     /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there, or
      * fcgi_put_off. */
     void (*serve)(void *context, struct fcgi_request **batch, size_t count);
+    /* Called whenever the loop goes round, every beat_ms at least; NULL: nobody wants to know. */
+    void (*beat)(void *context);
+    int64_t beat_ms; /* 0: only when something comes */
 };
 
 struct loop;

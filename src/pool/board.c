@@ -114,6 +114,7 @@ void board_clear(unsigned slot) {
     on_board->busy_since = 0;
     on_board->turn = 0;
     on_board->turn_asked = 0;
+    on_board->beats = 0;
     on_board->generation = 0;
     on_board->pool = 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "pool/board.h"
 
 static struct child children[POOL_MAX_WORKERS];
@@ -267,6 +268,31 @@ void children_kill_overdue(void) {
                     F_INT("pid", child->pid));
         (void)kill(child->pid, SIGKILL);
         child->kill_ms = now + QUIT_MS; /* dead soon; if the kernel holds it, say so again */
+    }
+}
+
+static void kill_hung(struct child *child, int64_t still_ms) {
+    metrics_event(EVENT_WORKER_HUNG, 1);
+    log_error("worker hangs and is killed", F_STR("worker", child->identity),
+              F_INT("pid", child->pid), F_INT("still_ms", still_ms),
+              F_STR("cure", "another takes its place; if it happens again, see what it waited for (a "
+                            "stopped process, a name server, a disk) and hang in [server]"));
+    (void)kill(child->pid, SIGKILL);
+}
+
+void children_kill_hung(int64_t passed_ms) {
+    for (EACH_CHILD(child)) {
+        const struct board_slot *slot = board_slot((unsigned)(child - children));
+        const struct pool_plan *plan = child->generation->plan; /* NULL: on another board */
+        uint64_t beats = slot->beats;
+
+        if (!plan || plan->hang_ms == 0 || slot->ready == 0 || beats != child->beats)
+            child->still_ms = 0;
+        else if ((child->still_ms += passed_ms) >= plan->hang_ms) {
+            kill_hung(child, child->still_ms);
+            child->still_ms = 0;
+        }
+        child->beats = beats;
     }
 }
 

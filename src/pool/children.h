@@ -42,6 +42,8 @@ struct child {
     int64_t born_ms;
     int64_t kill_ms; /* 0: no end is set */
     bool ordered;    /* to drain or to quit */
+    uint64_t beats;  /* what its slot said last … */
+    int64_t still_ms; /* … and for how long */
     char identity[48];
 };
 
@@ -63,6 +65,10 @@ bool children_reap(pid_t pid, int status);
  * kill_ms (clock_mono_ms), which a later order never postpones. */
 void children_order(const struct generation *generation, int signal_number, int64_t kill_ms);
 void children_kill_overdue(void);
+/* Kills workers whose loop stands still: a deadlock, a library that waits without end, a process that
+ * somebody stopped.  passed_ms: the time since the last call, as far as this process ran in it: a
+ * machine that was paused is no reason. */
+void children_kill_hung(int64_t passed_ms);
 
 /* How many exist (NULL: of all generations), how many the plan wants in pools that are on, how many
  * slots are free. */

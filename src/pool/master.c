@@ -233,9 +233,14 @@ static void serve(struct master *master) {
 static void tick(struct master *master) {
     int64_t now = clock_mono_ms();
 
-    if (!master->ops->tick || now < master->tick_ms)
+    if (now < master->tick_ms)
         return;
-    master->ops->tick(master->present->plan);
+    /* What is beyond two ticks we did not see: perhaps nobody ran. */
+    children_kill_hung(now - master->ticked_ms < 2 * POOL_TICK_MS ? now - master->ticked_ms
+                                                                  : POOL_TICK_MS);
+    if (master->ops->tick)
+        master->ops->tick(master->present->plan);
+    master->ticked_ms = now;
     master->tick_ms = now + POOL_TICK_MS;
 }
 
@@ -254,7 +259,7 @@ static void wait_for_events(const struct master *master) {
         next = master->check_until_ms;
     if (master->alive_every_ms > 0 && master->alive_next_ms < next)
         next = master->alive_next_ms;
-    if (master->ops->tick && !master->stopping && master->tick_ms < next)
+    if (!master->stopping && master->tick_ms < next)
         next = master->tick_ms;
     next = next <= now ? 0 : next - now;
     patience.tv_sec = (time_t)(next / 1000);

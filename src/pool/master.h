@@ -37,7 +37,8 @@ struct master {
     int64_t alive_every_ms; /* 0: no watchdog is to be told */
     int64_t alive_next_ms;
 
-    int64_t tick_ms; /* when the next tick is due */
+    int64_t tick_ms;   /* when the next tick is due */
+    int64_t ticked_ms; /* when the last one was */
 
     int64_t started_ms; /* clock_wall_ms */
 

@@ -34,6 +34,7 @@ struct pool_plan {
     const char *pid_file;     /* empty: none */
     const char *status_dir;   /* where the master says how it is; empty or NULL: nowhere */
     int64_t shutdown_ms;      /* how long a stopping worker may take; then it is killed */
+    int64_t hang_ms;          /* a ready worker without worker_beat for so long is killed; 0: none is */
     void *world;              /* main.c's own */
 };
 
@@ -94,6 +95,8 @@ enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_QUIT };
 enum worker_order worker_told(const struct worker *worker);
 /* This worker can serve now; the master waits for it before it retires another generation. */
 void worker_ready(const struct worker *worker);
+/* The worker goes on: at least every hang_ms / 4, with or without work. */
+void worker_beat(const struct worker *worker);
 /* Counts on the board: how many requests were answered; busy_since is clock_mono_ms or 0. */
 void worker_served(const struct worker *worker, uint64_t requests);
 void worker_busy(const struct worker *worker, int64_t since_mono_ms);

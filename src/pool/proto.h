@@ -34,6 +34,7 @@ struct board_slot {
     _Atomic int64_t busy_since; /* clock_mono_ms, 0: idle */
     _Atomic int64_t turn;       /* clock_mono_ms: waits for one since; negated: has one since; 0 */
     _Atomic int64_t turn_asked; /* clock_mono_ms: when that was asked for last */
+    _Atomic uint64_t beats;     /* of the worker's loop: one that stands still hangs */
     char name[32];              /* the pool's; of a free slot, its last one's */
 };
 

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "pool/master.h"
 #include "pool/notify.h"
 
@@ -22,7 +23,9 @@ static bool has_room(const struct master *master, unsigned wanted) {
 }
 
 static void refused(const struct master *master, const char *why) {
-    log_error("reload refused, the old configuration goes on", F_STR("why", why));
+    metrics_event(EVENT_RELOAD_REFUSED, 1);
+    log_error("reload refused, the old configuration goes on", F_STR("why", why),
+              F_STR("cure", "mend what the lines above say, try it with gatehouse -t, and reload again"));
     master_tells_ready(master);
 }
 
@@ -62,6 +65,7 @@ static void finish(struct master *master) {
 
     master->coming = NULL;
     generation_takes_over(master, generation);
+    metrics_event(EVENT_RELOAD_DONE, 1);
     log_info("reload done", F_STR("workers", generation_text(generation)),
              F_INT("generation", generation->number));
     master_tells_ready(master);

@@ -8,11 +8,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "pool/handover.h"
 #include "pool/master.h"
 #include "pool/notify.h"
 
 static void refused(const char *why, int error) {
+    metrics_event(EVENT_UPGRADE_REFUSED, 1);
     log_error("new program refused, the old one goes on", F_STR("why", why),
               F_STR("errno", error ? log_errno_text(error) : ""));
 }

@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,15 @@ void worker_ready(const struct worker *worker) {
 
 void worker_served(const struct worker *worker, uint64_t requests) {
     board_slot(worker->slot)->requests = requests;
+}
+
+/* One writer: no read-modify-write is needed. */
+void worker_beat(const struct worker *worker) {
+    struct board_slot *slot = board_slot(worker->slot);
+
+    atomic_store_explicit(&slot->beats,
+                          atomic_load_explicit(&slot->beats, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
 }
 
 void worker_busy(const struct worker *worker, int64_t since_mono_ms) {

@@ -258,6 +258,35 @@ def test_killed_workers_are_replaced(toy):
     assert ask(toy.web)[0] == "web"
 
 
+def test_a_worker_that_stands_still_is_killed(toy):
+    toy.simple("one", 3, "hang 800")
+    toy.start()
+    toy.settled(3)
+    before = toy.workers()
+    # Stopped between two requests, when nothing else would notice.
+    os.kill(before[0], signal.SIGSTOP)
+    until(lambda: before[0] not in toy.workers())
+    toy.settled(3)
+    assert toy.count("worker hangs and is killed") == 1
+    assert sorted(set(before[1:]) & set(toy.workers())) == sorted(before[1:])
+    assert ask(toy.web)[0] == "web"
+
+
+def test_a_machine_that_stood_still_is_no_reason_to_kill(toy):
+    toy.simple("one", 3, "hang 600")
+    toy.start()
+    toy.settled(3)
+    everybody = [toy.master.pid, *toy.workers()]
+    for pid in everybody:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    for pid in everybody:  # the master first
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(1)
+    assert sorted(toy.workers()) == sorted(everybody[1:])
+    assert toy.count("worker hangs") == 0
+
+
 def test_exit_code_of_a_worker_is_logged(toy):
     toy.simple("one", 1)
     toy.start()

@@ -7,6 +7,7 @@
  *   pool NAME LISTEN WORKERS [MODE [OWNER [GROUP]]]   LISTEN "-": the pool is off
  *   tag TEXT, pid_file PATH, shutdown MS, user NAME, group NAME
  *   refuse             this plan is refused
+ *   hang MS            a worker that stands still for so long is killed
  *   die                work() returns 3 at once, before it is ready
  *   die_if PATH        the same, while there is a file PATH
  *   never              work() never calls worker_ready
@@ -66,6 +67,8 @@ static void read_line(struct toy *toy, const char *line) {
     (void)sscanf(line, "group %31s", toy->group);
     if (sscanf(line, "shutdown %lld", &ms) == 1)
         toy->plan.shutdown_ms = ms;
+    if (sscanf(line, "hang %lld", &ms) == 1)
+        toy->plan.hang_ms = ms;
     toy->refuse |= strncmp(line, "refuse", 6) == 0;
     (void)sscanf(line, "die_if %127s", toy->die_if);
     toy->die |= strcmp(line, "die\n") == 0;
@@ -154,7 +157,9 @@ static int work(const struct worker *worker) {
     if (!toy->never)
         worker_ready(worker);
     while (worker_told(worker) == WORKER_GO_ON) {
-        if (poll(fds, 2, -1) > 0 && fds[0].revents && !fds[1].revents)
+        int wait_ms = toy->plan.hang_ms > 0 ? (int)toy->plan.hang_ms / 4 : -1;
+        worker_beat(worker);
+        if (poll(fds, 2, wait_ms) > 0 && fds[0].revents && !fds[1].revents)
             serve_one(worker, &served);
     }
     return 0;
