@@ -247,8 +247,9 @@ int main(int argc, char **argv) {
     int option;
     log_identity("master");
     gates = pool_shared_memory(sizeof *gates);
-    metrics_share(pool_shared_memory(metrics_size(1 + POOL_MAX_WORKERS)), 1 + POOL_MAX_WORKERS);
-    metrics_take_slot(0);
+    metrics_share(pool_shared_memory(metrics_size(METRICS_OF_WORKER(POOL_MAX_WORKERS))),
+                  METRICS_OF_WORKER(POOL_MAX_WORKERS));
+    metrics_take_slot(METRICS_OF_MASTER);
     key_board = pool_shared_memory(key_board_size());
     while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
         switch (option) {

@@ -137,7 +137,7 @@ int serve_work(const struct worker *worker) {
     struct generation *generation = worker->plan->world;
     struct realm realm;
     raise_descriptor_limit();
-    metrics_take_slot(1 + worker->slot); /* 0: the master */
+    metrics_take_slot(METRICS_OF_WORKER(worker->slot));
     realm_open(&realm, generation->site, generation->gates);
     cache_connect(realm.cache);
     db_connect(realm.db);

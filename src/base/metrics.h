@@ -70,6 +70,9 @@ struct metrics {
  * then, and in tools, counts go to memory of the process's own. */
 size_t metrics_size(unsigned slots);
 void metrics_share(void *memory, unsigned slots);
+/* The master counts too; workers follow in the order of the board. */
+#define METRICS_OF_MASTER          0
+#define METRICS_OF_WORKER(on_board) (1 + (on_board))
 /* This process counts in that slot from now on. */
 void metrics_take_slot(unsigned slot);
 

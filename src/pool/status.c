@@ -190,7 +190,7 @@ static json *pools_array(const struct generation *generation) {
 static const char *doing_of(unsigned slot, int64_t busy_since) {
     static const char *const names[] = {
         [TIMER_REDIS] = "redis", [TIMER_MARIADB] = "mariadb", [TIMER_HASH] = "hashing"};
-    int timer = metrics_doing(slot);
+    int timer = metrics_doing(METRICS_OF_WORKER(slot));
 
     if (!board_slot(slot)->ready)
         return "starting";
