@@ -88,6 +88,8 @@ OPT_DURATION(session, max, "30d", "1s", "366d",
 OPT_DURATION(session, touch, "60s", "0s", "1h",
              "A session's last activity is written to Redis at most once in this time (and at "
              "least four times in session.idle).")
+OPT_INT(session, per_user, "10000", "1", "1000000",
+        "How many sessions a user may have at once; one login more ends the oldest.")
 
 OPT_DURATION(refresh, ttl, "7d", "1s", "366d",
              "A refresh token that is not used for this long is dead.")

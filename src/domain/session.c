@@ -137,7 +137,12 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
                           refresh.family_digest, refresh.secret_digest);
     cache_flush(realm->cache);
     grant_set_lives(realm, lives.max_ms, grant);
-    return sessions_open_answer(ask);
+    int64_t ended;
+    enum answer opened = sessions_open_answer(ask, &ended);
+    if (opened == ANSWER_YES && ended > 0)
+        log_event("a user has too many sessions, the oldest was ended", F_STR("event", "session_revoke"),
+                  F_STR("user", user->id_text), F_INT("count", ended));
+    return opened;
 }
 
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,

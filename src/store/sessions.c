@@ -91,10 +91,13 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     ask_text(ask, family);
     ask_text(ask, current);
     ask_int(arena, ask, who->version);
+    ask_int(arena, ask, lives->per_user);
+    ask_prefix(cache, ask);
     return ask;
 }
 
-enum answer sessions_open_answer(const struct ask *ask) {
+enum answer sessions_open_answer(const struct ask *ask, int64_t *ended) {
+    *ended = reply_int(ask->reply, 0);
     return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 

@@ -29,6 +29,7 @@ struct session_who {
 
 struct session_lives {
     int64_t idle_ms, max_ms, refresh_ms, grace_ms;
+    int64_t per_user; /* how many sessions one may have */
 };
 
 /* Opening ------------------------------------------------------------------------------------ */
@@ -43,7 +44,8 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
                               const struct session_who *who, const struct session_client *client,
                               const struct session_lives *lives, const char *family,
                               const char *current);
-enum answer sessions_open_answer(const struct ask *ask);
+/* ended: how many older sessions of the user had to go. */
+enum answer sessions_open_answer(const struct ask *ask, int64_t *ended);
 
 /* Looking up --------------------------------------------------------------------------------- */
 

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from gate import SESSION_KEYS, alive, dead, granted, moment, refused
+from gate import SESSION_KEYS, alive, dead, granted, moment, refused, run_instance
 
 
 def sessions_of(login, token=None):
@@ -145,3 +145,36 @@ def test_use_keeps_a_session_alive(brief):
     for _ in range(5):
         time.sleep(1)
         alive(brief, login.session)
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    for instance in run_instance(session__per_user="3"):
+        yield instance.site()
+
+
+def test_one_login_too_many_ends_the_oldest(crowded):
+    user = crowded.register()
+    first, second, third = (user.login() for _ in range(3))
+    granted(second.refresh())
+    alive(crowded, first.session)
+    fourth = user.login()
+    dead(crowded, first.session, "session_expired")
+    dead(crowded, first.access, "session_expired")
+    refused(first.refresh(), "refresh_invalid")
+    for login in (second, third, fourth):
+        alive(crowded, login.session)
+    assert {item["id"] for item in sessions_of(fourth)} == {second.sid, third.sid, fourth.sid}
+    # Others' sessions are their own.
+    other = crowded.register().login()
+    alive(crowded, other.session)
+    alive(crowded, second.session)
+
+
+def test_what_lives_shorter_since_a_reload_is_not_the_oldest(crowded):
+    """Logins are in the order of their ends: a shorter session.max must not end the login itself."""
+    user = crowded.register()
+    old = [user.login() for _ in range(3)]
+    for login in old:
+        crowded.redis.zadd(crowded.key("user_sessions", user.id), {login.sid: 4e12})
+    alive(crowded, user.login().session)

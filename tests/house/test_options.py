@@ -145,6 +145,7 @@ leeway = 5s
 idle = 36h
 max = 60d
 touch = 5m
+per_user = 20
 [refresh]
 ttl = 14d
 grace = 0s

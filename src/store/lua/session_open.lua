@@ -1,6 +1,7 @@
 -- A login: the session record, its refresh record, and the user's index, at once.
 -- KEYS  session:<sid>  refresh:<sid>  user_sessions:<uid>
--- ARGV  sid uid who client idle max ttl family current version          (times in milliseconds)
+-- ARGV  sid uid who client idle max ttl family current version most prefix   (times in milliseconds)
+-- most: how many sessions a user may have; the oldest of more are ended.  Returns how many were.
 -- Run again with the same arguments it leaves the same records, so a lost answer may be retried.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -15,4 +16,12 @@ redis.call('PEXPIRE', KEYS[2], math.min(tonumber(ARGV[7]), max))
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now)
 redis.call('ZADD', KEYS[3], last, ARGV[1])
 redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[3]), max))
-return 'OK'
+local ended = 0
+for _, sid in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1 - tonumber(ARGV[11]))) do
+  if sid ~= ARGV[1] then
+    redis.call('DEL', ARGV[12] .. 'session:' .. sid, ARGV[12] .. 'refresh:' .. sid)
+    redis.call('ZREM', KEYS[3], sid)
+    ended = ended + 1
+  end
+end
+return ended
