@@ -42,6 +42,16 @@ static void open_log(const struct conf *conf) {
     log_limit(conf->log_repeat.count, conf->log_repeat.period_ms);
 }
 
+/* Somebody tried it in a lab, and it stayed. */
+static void warn_of_strangers(const struct conf *conf) {
+    if (!conf->redis_tls_verify)
+        log_warning("Redis is believed whoever it is", F_STR("option", "[redis] tls_verify = no"),
+                    F_STR("cure", "set tls_ca to the authority of its certificate and remove tls_verify"));
+    if (!conf->mariadb_tls_verify)
+        log_warning("MariaDB is believed whoever it is", F_STR("option", "[mariadb] tls_verify = no"),
+                    F_STR("cure", "set tls_ca to the authority of its certificate and remove tls_verify"));
+}
+
 static void add_pool(struct generation *generation, const struct conf_pool *pool) {
     generation->plan.pools[generation->plan.count++] =
         (struct pool_spec){.name = pool->name,
@@ -93,6 +103,7 @@ static struct pool_plan *load(void) {
         return NULL;
     }
     open_log(site->conf);
+    warn_of_strangers(site->conf);
     /* The new generation's keys may be newer than those on the board, which it looks at too. */
     if (watched.directory != NULL && strcmp(watched.directory, site->conf->token_keys) == 0)
         key_watch(&watched, key_board, site->conf->token_keys);
@@ -231,6 +242,7 @@ static int run(char **argv, bool foreground) {
     if (site == NULL)
         return EX_CONFIG;
     open_log(site->conf);
+    warn_of_strangers(site->conf);
     struct generation *generation = generation_new(site);
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);

@@ -46,16 +46,12 @@ bool check_path(char *text, char *why, size_t why_size) {
 
 bool check_redis_url(char *text, char *why, size_t why_size) {
     struct conf_redis_address address;
-    if (strncmp(text, "rediss://", 9) == 0)
-        return refuse(why, why_size,
-                      "the hiredis that this program was built with speaks no TLS; use a tunnel "
-                      "(stunnel) or a Unix socket");
     if (!conf_redis_address(text, &address))
         return refuse(why, why_size,
                       "it must be redis://[user:password@]host[:port][/db], "
                       "unix:///path/to/redis.sock[?db=N] or redis+sentinel://[user:password@]"
-                      "host[:port],host[:port]/primary[/db]; special characters in a password are "
-                      "written %XX");
+                      "host[:port],host[:port]/primary[/db], with TLS rediss:// or rediss+sentinel://; "
+                      "special characters in a password are written %XX");
     return true;
 }
 
@@ -101,6 +97,13 @@ static bool is_host(const char *text, size_t len) {
         if (!strchr(LETTERS DIGITS ".-", text[i]) || (text[i] == '.' && text[i + 1] == '.'))
             return false;
     return true;
+}
+
+bool check_name(char *text, char *why, size_t why_size) {
+    struct in6_addr bytes;
+    if (is_host(text, strlen(text)) || inet_pton(AF_INET6, text, &bytes) == 1)
+        return true;
+    return refuse(why, why_size, "it must be a host name or an address (redis.example.org)");
 }
 
 bool check_cookie_domain(char *text, char *why, size_t why_size) {
@@ -296,6 +299,38 @@ static const char *check_doors(const struct conf_pool *pool, char *why, size_t w
     return NULL;
 }
 
+/* Certificates that nobody looks at, because the connection is a plain one, would be a false comfort. */
+static const char *check_certificates(bool tls, const char *ca, const char *cert, const char *key,
+                                      bool verify, const char *cure, char *why, size_t why_size) {
+    if (!tls && (*ca != '\0' || *cert != '\0' || *key != '\0' || !verify)) {
+        snprintf(why, why_size, "it means nothing while TLS is off; %s", cure);
+        return *ca != '\0' ? "tls_ca" : *cert != '\0' ? "tls_cert" : *key != '\0' ? "tls_key" : "tls_verify";
+    }
+    if ((*cert != '\0') != (*key != '\0')) {
+        refuse(why, why_size, "a certificate and its key are set together: tls_cert and tls_key");
+        return *cert != '\0' ? "tls_cert" : "tls_key";
+    }
+    return NULL;
+}
+
+static const struct option *check_tls(const struct conf *conf, char *why, size_t why_size) {
+    struct conf_redis_address redis;
+    bool tls = conf_redis_address(conf->redis_url, &redis) && redis.tls;
+    const char *blame = check_certificates(tls, conf->redis_tls_ca, conf->redis_tls_cert,
+                                           conf->redis_tls_key, conf->redis_tls_verify,
+                                           "url begins with rediss:// where it is on", why, why_size);
+    if (blame == NULL && !tls && conf->redis_tls_name[0] != '\0') {
+        refuse(why, why_size, "it means nothing while TLS is off; url begins with rediss:// where it is on");
+        blame = "tls_name";
+    }
+    if (blame != NULL)
+        return option_named("redis", blame);
+    blame = check_certificates(conf->mariadb_tls, conf->mariadb_tls_ca, conf->mariadb_tls_cert,
+                               conf->mariadb_tls_key, conf->mariadb_tls_verify, "set tls = yes", why,
+                               why_size);
+    return blame != NULL ? option_named("mariadb", blame) : NULL;
+}
+
 const struct option *conf_check_whole(struct conf *conf, bool cost_given,
                                       const struct conf_pool **pool, char *why, size_t why_size) {
     int64_t workers = 0;
@@ -303,6 +338,9 @@ const struct option *conf_check_whole(struct conf *conf, bool cost_given,
     *pool = NULL;
     if (!cost_ok(conf, cost_given, why, why_size))
         return option_named("password", "cost");
+    const struct option *wrong = check_tls(conf, why, why_size);
+    if (wrong != NULL)
+        return wrong;
     for (size_t i = 0; i < conf->pool_count; i++) {
         *pool = &conf->pools[i];
         resolve_pool(&conf->pools[i]);

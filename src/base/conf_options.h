@@ -43,7 +43,7 @@ OPT_BOOL(server, seccomp, "yes",
 OPT_TEXT(redis, url, "redis://127.0.0.1:6379/0", check_redis_url,
          "redis://[user:password@]host[:port][/db], unix:///path/to/redis.sock[?db=N], or "
          "redis+sentinel://[user:password@]host[:port],host[:port]/primary[/db] where sentinels know "
-         "which Redis is the primary.")
+         "which Redis is the primary. With TLS rediss:// or rediss+sentinel://.")
 OPT_TEXT(redis, password_file, "", check_path,
          "A file that holds the Redis password (systemd credentials: a path below "
          "$CREDENTIALS_DIRECTORY).")
@@ -51,6 +51,19 @@ OPT_TEXT(redis, sentinel_user, "", NULL,
          "The user to log in to the sentinels as; empty: their default user.")
 OPT_TEXT(redis, sentinel_password_file, "", check_path,
          "A file that holds the sentinels' own password; empty: they want none.")
+OPT_TEXT(redis, tls_ca, "", check_path,
+         "With TLS: a file (PEM) with the authorities of which one must have signed the certificate of "
+         "Redis and of the sentinels; empty: those that the system trusts.")
+OPT_TEXT(redis, tls_cert, "", check_path,
+         "With TLS: a file with our own certificate (PEM, the chain behind it), where Redis wants one.")
+OPT_TEXT(redis, tls_key, "", check_path,
+         "Its key (PEM, without a passphrase), which the user that workers run as must be able to read.")
+OPT_TEXT(redis, tls_name, "", check_name,
+         "With TLS: the name that certificates must be for; empty: the host that is connected to, which "
+         "sentinels may give as an address.")
+OPT_BOOL(redis, tls_verify, "yes",
+         "With TLS: whether the certificate is checked, its chain, dates and name. Without, whoever "
+         "answers at this address is believed; only for a lab.")
 OPT_TEXT(redis, prefix, "gh:", check_redis_prefix,
          "What every key in Redis starts with.")
 OPT_DURATION(redis, timeout, "500ms", "10ms", "30s",
@@ -63,6 +76,19 @@ OPT_TEXT(mariadb, socket, "", check_path,
          "The server's Unix socket; used instead of host and port when it is set.")
 OPT_TEXT(mariadb, password_file, "", check_path,
          "A file that holds the MariaDB password.")
+OPT_BOOL(mariadb, tls, "no",
+         "Whether MariaDB is spoken to with TLS; a server that has none is then refused. A Unix socket "
+         "(socket) needs none, and gets none.")
+OPT_TEXT(mariadb, tls_ca, "", check_path,
+         "With TLS: a file (PEM) with the authorities of which one must have signed the server's "
+         "certificate; empty: those that the system trusts.")
+OPT_TEXT(mariadb, tls_cert, "", check_path,
+         "With TLS: a file with our own certificate (PEM), where the account wants one (REQUIRE X509).")
+OPT_TEXT(mariadb, tls_key, "", check_path,
+         "Its key (PEM, without a passphrase), which the user that workers run as must be able to read.")
+OPT_BOOL(mariadb, tls_verify, "yes",
+         "With TLS: whether the server's certificate is checked, its chain, dates and name. Without, "
+         "whoever answers at this address is believed; only for a lab.")
 OPT_DURATION(mariadb, timeout, "2s", "1s", "1m",
              "How long MariaDB may take to connect or to answer, in whole seconds; then the request "
              "is answered 503.")

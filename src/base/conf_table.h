@@ -69,7 +69,7 @@ bool conf_value_set(void *base, const struct option *option, const char *text, c
 void conf_value_print(const void *base, const struct option *option, struct buf *out);
 void conf_value_free(void *base, const struct option *option);
 /* conf_check.c: the functions that conf_options.h names. */
-option_check check_base_path, check_path, check_redis_url, check_redis_prefix, check_mariadb_url,
+option_check check_base_path, check_path, check_redis_url, check_redis_prefix, check_name, check_mariadb_url,
     check_claim, check_cookie_name, check_cookie_domain, check_origins, check_listen, check_mode,
     check_peers;
 

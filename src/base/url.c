@@ -188,8 +188,9 @@ static bool redis_sentinel(struct part rest, struct part hosts, struct conf_redi
 bool conf_redis_address(const char *url, struct conf_redis_address *out) {
     *out = (struct conf_redis_address){.port = 6379};
     struct part rest = {url, strlen(url)};
-    bool sentinel = take_prefix(&rest, "redis+sentinel://");
-    bool tcp = !sentinel && take_prefix(&rest, "redis://");
+    out->tls = strncmp(url, "rediss", 6) == 0;
+    bool sentinel = take_prefix(&rest, out->tls ? "rediss+sentinel://" : "redis+sentinel://");
+    bool tcp = !sentinel && take_prefix(&rest, out->tls ? "rediss://" : "redis://");
     if (!sentinel && !tcp && !take_prefix(&rest, "unix://"))
         return false;
     struct authority authority = take_authority(&rest);

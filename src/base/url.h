@@ -17,6 +17,7 @@ struct conf_host {
 
 /* Texts are percent-decoded and end with a NUL; empty where the URL says nothing. */
 struct conf_redis_address {
+    bool tls;
     char user[129];
     char password[513];
     char host[256]; /* without brackets; empty when path is set */
@@ -39,7 +40,7 @@ struct conf_mariadb_address {
 
 /* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]]…/master[/db], whose ports are 26379 and
- * whose user and password are Redis's, not the sentinels'.  False when
+ * whose user and password are Redis's, not the sentinels'; with TLS rediss:// and rediss+sentinel://.  False when
  * the URL is anything else, a part is too long, or an escape is wrong or stands for a NUL. */
 bool conf_redis_address(const char *url, struct conf_redis_address *out);
 

@@ -65,7 +65,7 @@ static int64_t deadline_of(const struct cache *cache) {
 
 static bool ensure(struct cache *cache, int64_t deadline) {
     leave_old_primary(cache);
-    if (cache->link.redis != NULL)
+    if (link_is_open(&cache->link))
         return true;
     if (!gate_may_try(cache->link.gate, cache->link.conf->redis_timeout)) {
         note(cache, "Redis did not answer a moment ago");

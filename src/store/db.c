@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/url.h"
+#include "store/tls.h"
 
 struct db {
     const struct conf *conf;
@@ -83,6 +84,36 @@ static void set_options(struct db *db) {
     mysql_options(db->mysql, MYSQL_INIT_COMMAND, init);
 }
 
+static bool wants_tls(const struct db *db) {
+    return db->conf->mariadb_tls && db->conf->mariadb_socket[0] == '\0';
+}
+
+/* libmariadb checks nothing by itself; asked to check, it refuses a server without TLS before it sends
+ * the password, and compares the name or the address that it connected to. */
+static void set_tls(struct db *db) {
+    const struct conf *conf = db->conf;
+    my_bool yes = 1, verify = conf->mariadb_tls_verify;
+    if (!wants_tls(db))
+        return;
+    const char *ca = conf->mariadb_tls_ca, *cert = conf->mariadb_tls_cert;
+    mysql_options(db->mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
+    mysql_options(db->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    mysql_options(db->mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+    if (verify && ca[0] != '\0')
+        mysql_options(db->mysql, MYSQL_OPT_SSL_CA, ca);
+    if (cert[0] != '\0') {
+        mysql_options(db->mysql, MYSQL_OPT_SSL_CERT, cert);
+        mysql_options(db->mysql, MYSQL_OPT_SSL_KEY, conf->mariadb_tls_key);
+    }
+}
+
+static bool certificates_ok(struct db *db) {
+    const struct conf *conf = db->conf;
+    return tls_file_ok("mariadb", "tls_ca", conf->mariadb_tls_ca, db->why, sizeof db->why) &&
+           tls_file_ok("mariadb", "tls_cert", conf->mariadb_tls_cert, db->why, sizeof db->why) &&
+           tls_file_ok("mariadb", "tls_key", conf->mariadb_tls_key, db->why, sizeof db->why);
+}
+
 static void note(struct db *db, const char *why) {
     snprintf(db->why, sizeof db->why, "%s", why);
 }
@@ -101,13 +132,17 @@ static bool connect_to(struct db *db, const struct conf_host *host) {
     db->mysql = mysql_init(NULL);
     MUST(db->mysql != NULL);
     set_options(db);
+    set_tls(db);
     const char *password = db->password[0] != '\0' ? db->password : NULL;
     if (mysql_real_connect(db->mysql, host != NULL ? host->host : "localhost", db->address.user,
                            password, db->address.database, host != NULL ? host->port : 0,
                            host != NULL ? NULL : db->conf->mariadb_socket,
-                           CLIENT_FOUND_ROWS) != NULL)
+                           CLIENT_FOUND_ROWS) == NULL)
+        note(db, mysql_error(db->mysql));
+    else if (wants_tls(db) && mysql_get_ssl_cipher(db->mysql) == NULL)
+        note(db, "the server speaks no TLS, and [mariadb] tls demands it");
+    else
         return true;
-    note(db, mysql_error(db->mysql));
     disconnect(db);
     return false;
 }
@@ -141,6 +176,8 @@ static bool log_host(struct db *db, size_t which) {
  * is read-only is used as it is: reading goes on, and what must be written is answered 503. */
 static bool open_connection(struct db *db) {
     struct buf said = {0};
+    if (wants_tls(db) && !certificates_ok(db))
+        return false;
     if (db->conf->mariadb_socket[0] != '\0')
         return connect_to(db, NULL);
     for (size_t i = 0; i < db->address.host_count; i++) {
@@ -367,6 +404,9 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         metrics_begin(TIMER_MARIADB);
         error = execute(db, arena, statement, params, param_count, result);
         metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
+        /* What a connection that broke is called where it was encrypted. */
+        if (error == CR_SSL_CONNECTION_ERROR)
+            error = CR_SERVER_LOST;
         if (error == 0) {
             gate_opened(db->gate);
             return ANSWER_YES;

@@ -1,7 +1,5 @@
 #include "store/redis_link.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <hiredis.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,32 +86,21 @@ void link_init(struct redis_link *link, const struct conf *conf, const char *pas
 }
 
 void link_close(struct redis_link *link) {
-    if (link->redis != NULL)
-        redisFree(link->redis);
-    link->redis = NULL;
+    wire_close(&link->wire);
+}
+
+bool link_is_open(const struct redis_link *link) {
+    return link->wire.redis != NULL;
 }
 
 void link_free(struct redis_link *link) {
     link_close(link);
+    tls_context_free(&link->tls);
     arena_free(&link->replies);
-}
-
-static struct timeval time_left(int64_t deadline) {
-    int64_t ms = deadline - clock_mono_ms();
-    if (ms < 1)
-        ms = 1;
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
 }
 
 static void note(struct redis_link *link, const char *why) {
     snprintf(link->why, sizeof link->why, "%s", why);
-}
-
-/* EAGAIN is how hiredis reports that its time ran out. */
-static const char *context_error(const redisContext *redis) {
-    if (redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT))
-        return "no answer within [redis] timeout";
-    return redis->err ? redis->errstr : "no answer";
 }
 
 static bool has_sentinels(const struct redis_link *link) {
@@ -131,48 +118,51 @@ static bool find_primary(struct redis_link *link, int64_t deadline) {
     return false;
 }
 
-static bool open_socket(struct redis_link *link, int64_t deadline) {
+/* Made anew for each connection: certificates are renewed while the service runs. */
+static bool read_certificates(struct redis_link *link) {
+    const struct conf *conf = link->conf;
+    if (!link->address.tls)
+        return true;
+    tls_context_free(&link->tls);
+    link->tls = tls_context_new(&(struct tls_options){.section = "redis",
+                                                      .verify = conf->redis_tls_verify,
+                                                      .ca = conf->redis_tls_ca,
+                                                      .cert = conf->redis_tls_cert,
+                                                      .key = conf->redis_tls_key,
+                                                      .name = conf->redis_tls_name},
+                                link->why, sizeof link->why);
+    link->sentinels.tls = link->tls;
+    return link->tls != NULL;
+}
+
+static bool open_wire(struct redis_link *link, int64_t deadline) {
     const struct conf_redis_address *to = &link->address;
-    if (!find_primary(link, deadline))
+    bool named = has_sentinels(link);
+    if (!read_certificates(link) || !find_primary(link, deadline))
         return false;
-    struct timeval left = time_left(deadline);
-    if (has_sentinels(link))
-        link->redis = redisConnectWithTimeout(link->primary.host, link->primary.port, left);
-    else
-        link->redis = to->path[0] != '\0' ? redisConnectUnixWithTimeout(to->path, left)
-                                          : redisConnectWithTimeout(to->host, to->port, left);
-    MUST(link->redis != NULL);
-    if (link->redis->err) {
-        note(link, context_error(link->redis));
+    if (!wire_open(&link->wire, to->path, named ? link->primary.host : to->host,
+                   named ? link->primary.port : to->port, link->tls, deadline)) {
+        note(link, link->wire.why);
         return false;
     }
-    fcntl(link->redis->fd, F_SETFD, FD_CLOEXEC);
-    link->redis->reader->fn = &reply_functions;
-    link->redis->reader->privdata = link->replies;
+    link->wire.redis->reader->fn = &reply_functions;
+    link->wire.redis->reader->privdata = link->replies;
     return true;
 }
 
 const struct reply *link_reply(struct redis_link *link) {
-    void *reply = NULL;
-    if (redisGetReply(link->redis, &reply) != REDIS_OK) {
-        note(link, context_error(link->redis));
-        return NULL;
-    }
+    const struct reply *reply = wire_reply(&link->wire);
+    if (reply == NULL)
+        note(link, link->wire.why);
     return reply;
 }
 
 static int append_login(struct redis_link *link) {
-    int asked = 0;
-    const char *user = link->address.user, *password = link->password;
-    if (password != NULL && password[0] != '\0') {
-        if (user[0] != '\0')
-            redisAppendCommand(link->redis, "AUTH %s %s", user, password);
-        else
-            redisAppendCommand(link->redis, "AUTH %s", password);
-        asked++;
-    }
+    int asked = wire_login(&link->wire, link->address.user, link->password);
     if (link->address.db != 0) {
-        redisAppendCommand(link->redis, "SELECT %d", link->address.db);
+        char db[16];
+        snprintf(db, sizeof db, "%d", link->address.db);
+        WIRE_WORDS(&link->wire, "SELECT", db);
         asked++;
     }
     return asked;
@@ -205,13 +195,12 @@ static bool check_role(struct redis_link *link) {
 
 /* Login, database, role and scripts in one round trip. */
 static bool greet(struct redis_link *link, int64_t deadline) {
-    struct timeval left = time_left(deadline);
-    redisSetTimeout(link->redis, left);
+    wire_patience(&link->wire, deadline - clock_mono_ms());
     int asked = append_login(link);
-    redisAppendCommand(link->redis, "HELLO");
-    redisAppendCommand(link->redis, "ROLE");
+    WIRE_WORDS(&link->wire, "HELLO");
+    WIRE_WORDS(&link->wire, "ROLE");
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
-        redisAppendCommand(link->redis, "SCRIPT LOAD %s", link->texts[i]);
+        WIRE_WORDS(&link->wire, "SCRIPT", "LOAD", link->texts[i]);
     for (int i = 0; i < asked + SCRIPT_COUNT; i++) {
         if (i == asked && !check_role(link))
             return false;
@@ -226,19 +215,19 @@ static bool greet(struct redis_link *link, int64_t deadline) {
             snprintf(link->shas[i - asked], sizeof link->shas[0], "%s", reply->text);
     }
     /* Set once: from here on each read may wait for the whole time, at no system call a request. */
-    redisSetTimeout(link->redis, time_left(clock_mono_ms() + link->conf->redis_timeout));
+    wire_patience(&link->wire, link->conf->redis_timeout);
     return true;
 }
 
 bool link_open(struct redis_link *link, int64_t deadline) {
-    bool open = open_socket(link, deadline) && greet(link, deadline);
+    bool open = open_wire(link, deadline) && greet(link, deadline);
     if (!open)
         link_close(link);
     return open;
 }
 
 bool link_is_stale(const struct redis_link *link) {
-    return has_sentinels(link) && link->redis != NULL &&
+    return has_sentinels(link) && link_is_open(link) &&
            sentinel_moved(&link->address, &link->sentinels, link->gate, &link->primary);
 }
 
@@ -249,11 +238,11 @@ const char *link_address(const struct redis_link *link) {
 }
 
 void link_command(struct redis_link *link, int argc, const char *const *argv, const size_t *lens) {
-    redisAppendCommandArgv(link->redis, argc, (const char **)(uintptr_t)argv, lens);
+    wire_command(&link->wire, argc, argv, lens);
 }
 
 bool link_timed_out(const struct redis_link *link) {
-    return link->redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT);
+    return link->wire.late;
 }
 
 void link_forget_replies(struct redis_link *link) {

@@ -1,6 +1,6 @@
 /*
- * redis_link: one connection to Redis, to whichever of several leads.  The door to hiredis, with
- * sentinel.c; cache.c decides what to ask and when to connect.
+ * redis_link: one connection to Redis, to whichever of several leads.  With redis_wire.c and
+ * sentinel.c the door to hiredis; cache.c decides what to ask and when to connect.
  *
  * A connection that failed is closed, never mended: a reply that comes late would be taken for the
  * next question's.
@@ -11,11 +11,10 @@
 #include "base/arena.h"
 #include "base/conf.h"
 #include "base/url.h"
+#include "store/redis_wire.h"
 #include "store/reply.h"
 #include "store/scripts.h"
 #include "store/sentinel.h"
-
-struct redisContext;
 
 struct redis_link {
     const struct conf *conf;
@@ -24,7 +23,8 @@ struct redis_link {
     struct sentinel_login sentinels;
     struct sentinel_primary primary; /* whom redis is connected to, where sentinels named it */
     struct gate *gate;
-    struct redisContext *redis; /* NULL: not connected */
+    struct tls_context *tls;    /* NULL: not spoken, or not yet */
+    struct redis_wire wire;
     struct arena *replies;
     const char *texts[SCRIPT_COUNT]; /* of the scripts */
     char shas[SCRIPT_COUNT][41];     /* … as Redis knows them */
@@ -40,6 +40,7 @@ void link_free(struct redis_link *link);
  * deadline (clock_mono_ms).  False: why says why, and it is closed. */
 bool link_open(struct redis_link *link, int64_t deadline);
 void link_close(struct redis_link *link);
+bool link_is_open(const struct redis_link *link);
 /* Whether another Redis leads by now, and this one's word counts no more. */
 bool link_is_stale(const struct redis_link *link);
 /* Where it goes, for logs. */

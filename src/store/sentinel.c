@@ -1,13 +1,12 @@
 #include "store/sentinel.h"
 
-#include <fcntl.h>
 #include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "store/redis_wire.h"
 
 /* One worker asks one sentinel this often, for all of them. */
 #define ASK_EVERY_MS 250
@@ -16,35 +15,17 @@
 /* A sentinel that did not answer is left alone so long, while others do. */
 #define REST_MS 5000
 
-static struct timeval milliseconds(int64_t ms) {
-    if (ms < 1)
-        ms = 1;
-    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-}
-
 /* The reply to the last of so many commands; an earlier one that is an error, or NULL. */
-static redisReply *last_reply(redisContext *redis, int commands) {
-    void *reply = NULL;
+static redisReply *last_reply(struct redis_wire *wire, int commands) {
+    redisReply *reply = NULL;
     for (int i = 0; i < commands; i++) {
         if (reply != NULL)
             freeReplyObject(reply);
-        reply = NULL;
-        if (redisGetReply(redis, &reply) != REDIS_OK)
-            return NULL;
-        if (((redisReply *)reply)->type == REDIS_REPLY_ERROR)
+        reply = wire_reply(wire);
+        if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
             break;
     }
     return reply;
-}
-
-static int append_login(redisContext *redis, const struct sentinel_login *login) {
-    if (login->password == NULL || login->password[0] == '\0')
-        return 0;
-    if (login->user[0] != '\0')
-        redisAppendCommand(redis, "AUTH %s %s", login->user, login->password);
-    else
-        redisAppendCommand(redis, "AUTH %s", login->password);
-    return 1;
 }
 
 /* The value behind a name in the flat list that SENTINEL MASTER answers. */
@@ -93,20 +74,20 @@ static void note_failure(char *why, size_t size, const struct conf_host *host, c
  * get-master-addr-by-name changes with the epoch; a change between the two answers gives a newer
  * address an older epoch, which does no harm.
  */
-static bool ask_primary(redisContext *redis, const struct sentinel_login *login, const char *master,
+static bool ask_primary(struct redis_wire *wire, const struct sentinel_login *login, const char *master,
                         struct sentinel_primary *primary, char *why, size_t why_size) {
-    int before = append_login(redis, login);
-    redisAppendCommand(redis, "SENTINEL MASTER %s", master);
-    redisAppendCommand(redis, "SENTINEL GET-MASTER-ADDR-BY-NAME %s", master);
-    redisReply *about = last_reply(redis, before + 1);
+    int before = wire_login(wire, login->user, login->password);
+    WIRE_WORDS(wire, "SENTINEL", "MASTER", master);
+    WIRE_WORDS(wire, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", master);
+    redisReply *about = last_reply(wire, before + 1);
     redisReply *address =
-        about != NULL && about->type != REDIS_REPLY_ERROR ? last_reply(redis, 1) : NULL;
+        about != NULL && about->type != REDIS_REPLY_ERROR ? last_reply(wire, 1) : NULL;
     bool named =
         address != NULL && read_epoch(about, &primary->epoch) && read_address(address, primary);
     if (!named) {
         const redisReply *last = address != NULL ? address : about;
         snprintf(why, why_size, "%s",
-                 last == NULL                      ? (redis->err ? redis->errstr : "no answer")
+                 last == NULL                      ? wire->why
                  : last->type == REDIS_REPLY_ERROR ? last->str
                                                    : "names no primary");
     }
@@ -122,20 +103,19 @@ static bool ask_one(const struct conf_redis_address *address, const struct senti
                     size_t which, int64_t ms, struct sentinel_primary *primary, char *why,
                     size_t why_size) {
     const struct conf_host *host = &address->sentinels[which];
-    redisContext *redis = redisConnectWithTimeout(host->host, host->port, milliseconds(ms));
-    MUST(redis != NULL);
-    char said[160];
+    struct redis_wire wire;
+    int64_t deadline = clock_mono_ms() + ms;
+    char said[256];
     bool named = false;
-    if (redis->err == 0) {
-        fcntl(redis->fd, F_SETFD, FD_CLOEXEC);
-        redisSetTimeout(redis, milliseconds(ms));
-        named = ask_primary(redis, login, address->master, primary, said, sizeof said);
+    if (wire_open(&wire, "", host->host, host->port, login->tls, deadline)) {
+        wire_patience(&wire, deadline - clock_mono_ms());
+        named = ask_primary(&wire, login, address->master, primary, said, sizeof said);
     } else {
-        snprintf(said, sizeof said, "%s", redis->errstr);
+        snprintf(said, sizeof said, "%s", wire.why);
     }
     if (!named)
         note_failure(why, why_size, host, said);
-    redisFree(redis);
+    wire_close(&wire);
     return named;
 }
 

@@ -3,8 +3,7 @@
  * (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
  *
  * A sentinel that is cut off from the others may go on naming a primary that they have replaced: of all
- * answers those with the highest configuration epoch count, and of these what most say.  Beside
- * redis_link.c this is the only file that knows hiredis.
+ * answers those with the highest configuration epoch count, and of these what most say.
  */
 #ifndef STORE_SENTINEL_H
 #define STORE_SENTINEL_H
@@ -15,6 +14,7 @@
 
 #include "base/url.h"
 #include "store/gate.h"
+#include "store/tls.h"
 
 struct sentinel_primary {
     char host[256];
@@ -23,9 +23,10 @@ struct sentinel_primary {
 };
 
 /* address has the sentinels and the primary's name; user ("" for none) and password (NULL: none) are the
- * sentinels' own. */
+ * sentinels' own; tls NULL: without. */
 struct sentinel_login {
     const char *user, *password;
+    struct tls_context *tls;
 };
 
 /*

@@ -21,7 +21,7 @@ class Server:
         self.data, self.socket = folder / f"data{number}", folder / f"sock{number}"
         self.tmp, self.log = folder / f"tmp{number}", folder / f"log{number}"
         self.tmp.mkdir()
-        self.process = None
+        self.process, self.more = None, []
 
     def install(self):
         subprocess.run(["mariadb-install-db", "--no-defaults", "--force", "--user=root",
@@ -38,7 +38,8 @@ class Server:
                  "--bind-address=127.0.0.1", "--skip-name-resolve", "--log-bin=bin",
                  f"--server-id={self.number}", "--character-set-server=utf8mb4",
                  "--innodb-use-native-aio=OFF", "--lc-messages-dir=/usr/share/mysql",
-                 "--innodb-buffer-pool-size=32M"], stdout=log, stderr=log)
+                 "--innodb-buffer-pool-size=32M", *self.more],
+                stdout=log, stderr=log)
         wait_until(self.answers, 60)
 
     def answers(self):

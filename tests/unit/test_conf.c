@@ -258,7 +258,8 @@ static const struct value_row values[] = {
     {"redis", "url", "unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2"},
     {"redis", "url", "redis://u:hush@h:1/2", "redis://u:***@h:1/2"},
     {"redis", "url", "redis://u@h", "redis://u@h"},
-    {"redis", "url", "rediss://h", NULL},
+    {"redis", "url", "rediss://u:hush@h:1/2", "rediss://u:***@h:1/2"},
+    {"redis", "url", "rediss+unix:///p", NULL},
     {"redis", "url", "redis+sentinel://h", NULL},
     {"redis", "url", "h:6379", NULL},
     {"redis", "prefix", "a{b}:", "a{b}:"},
@@ -405,7 +406,7 @@ static void doors(void **state) {
 static void passwords_are_never_shown(void **state) {
     (void)state;
     static const char *const rows[] = {
-        "[redis]\nurl = redis://u:hush@h:bad\n",     "[redis]\nurl = rediss://u:hush@h\n",
+        "[redis]\nurl = redis://u:hush@h:bad\n",     "[redis]\nurl = rediss://u:hush@h:bad\n",
         "[redis]\nurl = redis://u:hush/hush@h\n",    "[mariadb]\nurl = mariadb://u:hush@h\n",
         "[mariadb]\nurl = \"mariadb://u:hush@h/d\n", "[redis]\nredis://u:hush@h\n",
     };

@@ -41,14 +41,33 @@ static void redis_rows(void **state) {
         assert_int_equal(address.port, rows[i].port);
         assert_string_equal(address.path, rows[i].path);
         assert_int_equal(address.db, rows[i].db);
+        assert_false(address.tls);
     }
+}
+
+static void redis_tls(void **state) {
+    (void)state;
+    struct conf_redis_address address;
+    assert_true(conf_redis_address("rediss://u:p@cache:7000/3", &address));
+    assert_true(address.tls);
+    assert_string_equal(address.host, "cache");
+    assert_int_equal(address.port, 7000);
+    assert_int_equal(address.db, 3);
+    assert_true(conf_redis_address("rediss://cache", &address));
+    assert_int_equal(address.port, 6379);
+    assert_true(conf_redis_address("rediss+sentinel://a,b:1/m/2", &address));
+    assert_true(address.tls);
+    assert_int_equal(address.sentinel_count, 2);
+    assert_string_equal(address.master, "m");
+    assert_true(conf_redis_address("redis+sentinel://a/m", &address));
+    assert_false(address.tls);
 }
 
 static void redis_refusals(void **state) {
     (void)state;
     static const char *const rows[] = {
         "", "redis", "redis:", "redis:/h", "redis://", "redis:///0", "redis://:6379", "redis://u@",
-        "rediss://h", "redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel://h,/m",
+        "rediss:/h", "redisss://h", "rediss+unix:///p", "redis+sentinels://h/m", "redis+sentinel://h", "redis+sentinel://h/", "redis+sentinel://h,/m",
         "redis+sentinel://,h/m", "redis+sentinel://h/m/x", "redis+sentinel://h/m?db=1",
         "redis+sentinel://a,b,c,d,e,f,g,h,i/m", "redis://a,b",
         "http://h", "REDIS://h", "redis://h:", "redis://h:0",
@@ -171,7 +190,7 @@ static void passwords_are_found(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(several_hosts), cmocka_unit_test(redis_rows),       cmocka_unit_test(redis_refusals),
+        cmocka_unit_test(several_hosts), cmocka_unit_test(redis_rows), cmocka_unit_test(redis_tls),       cmocka_unit_test(redis_refusals),
         cmocka_unit_test(mariadb_rows),     cmocka_unit_test(mariadb_refusals),
         cmocka_unit_test(passwords_are_found), cmocka_unit_test(long_parts_are_refused),
     };

@@ -1,0 +1,126 @@
+#include "store/redis_wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static struct timeval milliseconds(int64_t ms) {
+    if (ms < 1)
+        ms = 1;
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+static void *fail(struct redis_wire *wire, bool late, const char *why) {
+    wire->late = late;
+    snprintf(wire->why, sizeof wire->why, "%s", late ? "no answer within [redis] timeout" : why);
+    return NULL;
+}
+
+/* EAGAIN is how hiredis reports that its time ran out. */
+static void *fail_plain(struct redis_wire *wire) {
+    bool late = wire->redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT);
+    return fail(wire, late, wire->redis->err ? wire->redis->errstr : "no answer");
+}
+
+bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint16_t port,
+               struct tls_context *tls, int64_t deadline) {
+    struct timeval left = milliseconds(deadline - clock_mono_ms());
+    *wire = (struct redis_wire){.patience_ms = deadline - clock_mono_ms()};
+    wire->redis = path[0] != '\0' ? redisConnectUnixWithTimeout(path, left)
+                                  : redisConnectWithTimeout(host, port, left);
+    MUST(wire->redis != NULL);
+    if (wire->redis->err) {
+        fail_plain(wire);
+        wire_close(wire);
+        return false;
+    }
+    fcntl(wire->redis->fd, F_SETFD, FD_CLOEXEC);
+    if (tls == NULL)
+        return true;
+    wire->tls = tls_open(tls, wire->redis->fd, host, deadline, wire->why, sizeof wire->why);
+    if (wire->tls == NULL)
+        wire_close(wire);
+    return wire->redis != NULL;
+}
+
+void wire_close(struct redis_wire *wire) {
+    tls_close(&wire->tls);
+    if (wire->redis != NULL)
+        redisFree(wire->redis);
+    wire->redis = NULL;
+    buf_free(&wire->out);
+}
+
+void wire_patience(struct redis_wire *wire, int64_t ms) {
+    wire->patience_ms = ms;
+    if (wire->tls == NULL)
+        redisSetTimeout(wire->redis, milliseconds(ms));
+}
+
+void wire_command(struct redis_wire *wire, int argc, const char *const *argv, const size_t *lens) {
+    const char **words = (const char **)(uintptr_t)argv;
+    char *text = NULL;
+    if (wire->tls == NULL) {
+        redisAppendCommandArgv(wire->redis, argc, words, lens);
+        return;
+    }
+    long long len = redisFormatCommandArgv(&text, argc, words, lens);
+    MUST(len > 0);
+    buf_add(&wire->out, text, (size_t)len);
+    free(text);
+}
+
+void wire_words(struct redis_wire *wire, const char *const *words) {
+    int count = 0;
+    while (words[count] != NULL)
+        count++;
+    wire_command(wire, count, words, NULL);
+}
+
+int wire_login(struct redis_wire *wire, const char *user, const char *password) {
+    if (password == NULL || password[0] == '\0')
+        return 0;
+    if (user[0] != '\0')
+        WIRE_WORDS(wire, "AUTH", user, password);
+    else
+        WIRE_WORDS(wire, "AUTH", password);
+    return 1;
+}
+
+static bool send_out(struct redis_wire *wire, int64_t deadline) {
+    bool sent = tls_write(wire->tls, wire->out.data, wire->out.len, deadline);
+    buf_clear(&wire->out);
+    return sent;
+}
+
+static void *reply_by_tls(struct redis_wire *wire) {
+    int64_t deadline = clock_mono_ms() + wire->patience_ms;
+    char bytes[16 * 1024];
+    void *reply = NULL;
+    if (wire->out.len > 0 && !send_out(wire, deadline))
+        return fail(wire, tls_late(wire->tls), tls_why(wire->tls));
+    for (;;) {
+        if (redisGetReplyFromReader(wire->redis, &reply) != REDIS_OK)
+            return fail(wire, false, wire->redis->errstr);
+        if (reply != NULL)
+            return reply;
+        size_t got = tls_read(wire->tls, bytes, sizeof bytes, deadline);
+        if (got == 0)
+            return fail(wire, tls_late(wire->tls), tls_why(wire->tls));
+        if (redisReaderFeed(wire->redis->reader, bytes, got) != REDIS_OK)
+            return fail(wire, false, wire->redis->reader->errstr);
+    }
+}
+
+void *wire_reply(struct redis_wire *wire) {
+    void *reply = NULL;
+    if (wire->tls != NULL)
+        return reply_by_tls(wire);
+    return redisGetReply(wire->redis, &reply) == REDIS_OK ? reply : fail_plain(wire);
+}

@@ -1,0 +1,44 @@
+/*
+ * redis_wire: commands out and replies in, over TCP, a Unix socket or TLS.
+ *
+ * hiredis writes commands down and reads replies in either case; with TLS the bytes go by way of tls.c,
+ * since hiredis has none before 1.0, and later ones check no name and wait without a deadline.
+ * A connection that failed is closed, never mended.
+ */
+#ifndef STORE_REDIS_WIRE_H
+#define STORE_REDIS_WIRE_H
+
+#include "base/buf.h"
+#include "store/tls.h"
+
+struct redisContext;
+
+struct redis_wire {
+    struct redisContext *redis; /* NULL: not connected */
+    struct tls *tls;            /* NULL: as it is */
+    struct buf out;             /* commands that wait to be encrypted */
+    int64_t patience_ms;        /* for one reply */
+    bool late;                  /* the last failure was that nothing came in time */
+    char why[256];              /* what it was */
+};
+
+/* Connects to host and port, or to a Unix socket where path is not empty, by deadline
+ * (clock_mono_ms); tls NULL: without.  False: why says why, and it is closed. */
+bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint16_t port,
+               struct tls_context *tls, int64_t deadline);
+void wire_close(struct redis_wire *wire);
+/* How long one reply may take from now on. */
+void wire_patience(struct redis_wire *wire, int64_t ms);
+
+/* Begins a command; what was begun is sent before the first reply is read. */
+void wire_command(struct redis_wire *wire, int argc, const char *const *argv, const size_t *lens);
+/* The same of texts. */
+#define WIRE_WORDS(wire, ...)                                                                      \
+    wire_words(wire, (const char *const[]){__VA_ARGS__, NULL})
+void wire_words(struct redis_wire *wire, const char *const *words);
+/* AUTH, where there is a password (NULL or empty: none); how many commands that were. */
+int wire_login(struct redis_wire *wire, const char *user, const char *password);
+/* The next reply, as the reader of the connection makes them; NULL: why, and late. */
+void *wire_reply(struct redis_wire *wire);
+
+#endif
