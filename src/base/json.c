@@ -145,6 +145,10 @@ size_t json_array_size(const json *array) {
     return json_is_array(array) ? json_object_array_length(array) : 0;
 }
 
+size_t json_object_size(const json *object) {
+    return json_is_object(object) ? (size_t)json_object_object_length(object) : 0;
+}
+
 json *json_array_object(const json *array, size_t index) {
     if (index >= json_array_size(array))
         return NULL;

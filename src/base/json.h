@@ -37,6 +37,8 @@ enum json_found json_get_bool(const json *object, const char *name, bool *out);
 enum json_found json_get_object(const json *object, const char *name, json **out);
 enum json_found json_get_array(const json *object, const char *name, json **out);
 size_t json_array_size(const json *array);
+/* Of the object itself; 0 when it is none. */
+size_t json_object_size(const json *object);
 /* NULL when the element is no object; borrowed from array. */
 json *json_array_object(const json *array, size_t index);
 /* NULL when the element is no string. */

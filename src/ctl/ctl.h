@@ -178,6 +178,7 @@ int verb_user_add(struct ctl *ctl);
 int verb_user_delete(struct ctl *ctl);
 int verb_user_disable(struct ctl *ctl);
 int verb_user_enable(struct ctl *ctl);
+int verb_user_import(struct ctl *ctl);
 int verb_user_list(struct ctl *ctl);
 int verb_user_passwd(struct ctl *ctl);
 int verb_user_role(struct ctl *ctl);

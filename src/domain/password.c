@@ -133,6 +133,16 @@ bool password_is_verifiable(const struct conf *conf, const char *hash) {
     return strncmp(hash, "$7$", 3) == 0 && scrypt_in_bounds(hash);
 }
 
+bool password_hash_is_whole(const struct conf *conf, const char *hash) {
+    static const char digits[] = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const char *last = strrchr(hash, '$');
+    if (strlen(hash) >= PASSWORD_HASH_SIZE || !password_is_verifiable(conf, hash))
+        return false;
+    size_t len = strncmp(hash, "$2", 2) == 0 ? 53 : strncmp(hash, "$6$", 3) == 0 ? 86 : 43;
+    return strlen(last + 1) == len && strspn(last + 1, digits) == len &&
+           crypt_checksalt(hash) != CRYPT_SALT_INVALID;
+}
+
 static bool matches(const char *text, const char *hash) {
     char computed[PASSWORD_HASH_SIZE];
     if (!run_crypt(text, hash, computed))

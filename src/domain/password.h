@@ -33,6 +33,10 @@ void password_refuse(const struct conf *conf, const char *password, size_t len, 
 /* Whether the hash was made with other parameters than today's. */
 bool password_is_outdated(const struct conf *conf, const char *hash);
 
+/* Whether a text is a whole hash that somebody could log in with here: of a kind on the list, within
+ * bounds, and not cut short. */
+bool password_hash_is_whole(const struct conf *conf, const char *hash);
+
 /* The longest password that a new hash takes. */
 size_t password_max_bytes(const struct conf *conf);
 

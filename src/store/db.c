@@ -22,7 +22,12 @@ struct db {
     size_t host; /* which of several was connected to last */
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *statements[STMT_COUNT];
+    struct {
+        MYSQL_STMT *stmt;
+        size_t rows; /* that it was prepared for */
+    } wide[WIDE_COUNT];
     bool patient, down;
+    bool in_transaction; /* also when its connection broke: then nothing more can be run in it */
     char why[512];
 };
 
@@ -42,6 +47,11 @@ static void disconnect(struct db *db) {
         if (db->statements[i] != NULL)
             mysql_stmt_close(db->statements[i]);
         db->statements[i] = NULL;
+    }
+    for (size_t i = 0; i < WIDE_COUNT; i++) {
+        if (db->wide[i].stmt != NULL)
+            mysql_stmt_close(db->wide[i].stmt);
+        db->wide[i].stmt = NULL;
     }
     if (db->mysql != NULL)
         mysql_close(db->mysql);
@@ -198,6 +208,8 @@ static bool open_connection(struct db *db) {
 static bool ensure(struct db *db) {
     if (db->mysql != NULL)
         return true;
+    if (db->in_transaction)
+        return false;
     if (!gate_may_try(db->gate, db->conf->mariadb_timeout)) {
         note(db, "MariaDB did not answer a moment ago");
         return false;
@@ -219,29 +231,31 @@ enum answer db_connect(struct db *db) {
     return ensure(db) ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
-/* The statement of this connection; NULL: error says why (0: out of memory). */
-static MYSQL_STMT *prepared(struct db *db, enum statement which, unsigned *error) {
-    if (db->statements[which] != NULL)
-        return db->statements[which];
+static MYSQL_STMT *prepare(struct db *db, const char *text, unsigned *error) {
     MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
     MUST(stmt != NULL);
     /* Lengths are known before the columns are fetched, so that nothing is cut. */
     my_bool yes = 1;
     mysql_stmt_attr_set(stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
-    const char *text = sql_statements[which].text;
     if (mysql_stmt_prepare(stmt, text, strlen(text)) != 0) {
         *error = mysql_stmt_errno(stmt);
         note(db, mysql_stmt_error(stmt));
         mysql_stmt_close(stmt);
         return NULL;
     }
-    db->statements[which] = stmt;
     return stmt;
+}
+
+/* The statement of this connection; NULL: error says why (0: out of memory). */
+static MYSQL_STMT *prepared(struct db *db, enum statement which, unsigned *error) {
+    if (db->statements[which] == NULL)
+        db->statements[which] = prepare(db, sql_statements[which].text, error);
+    return db->statements[which];
 }
 
 static void bind_params(MYSQL_STMT *stmt, MYSQL_BIND *binds, const struct db_value *params,
                         size_t count) {
-    MUST(count <= DB_MAX_PARAMS && mysql_stmt_param_count(stmt) == count);
+    MUST(mysql_stmt_param_count(stmt) == count);
     memset(binds, 0, count * sizeof *binds);
     for (size_t i = 0; i < count; i++) {
         switch (params[i].kind) {
@@ -346,17 +360,11 @@ static void name_duplicate_key(const char *message, struct db_result *result) {
     snprintf(result->duplicate_key, sizeof result->duplicate_key, "%.*s", (int)len, at);
 }
 
-static unsigned execute(struct db *db, struct arena *arena, enum statement which,
-                        const struct db_value *params, size_t count, struct db_result *result) {
-    unsigned error = CR_UNKNOWN_ERROR;
-    MYSQL_STMT *stmt = prepared(db, which, &error);
-    if (stmt == NULL)
-        return error;
-    MYSQL_BIND binds[DB_MAX_PARAMS];
-    bind_params(stmt, binds, params, count);
+static unsigned execute_bound(struct db *db, struct arena *arena, MYSQL_STMT *stmt,
+                              struct db_result *result) {
     if (mysql_stmt_execute(stmt) != 0 ||
         (mysql_stmt_field_count(stmt) > 0 && !take_rows(stmt, arena, result))) {
-        error = mysql_stmt_errno(stmt);
+        unsigned error = mysql_stmt_errno(stmt);
         note(db, mysql_stmt_error(stmt));
         if (error == ER_DUP_ENTRY)
             name_duplicate_key(db->why, result);
@@ -365,6 +373,18 @@ static unsigned execute(struct db *db, struct arena *arena, enum statement which
     result->matched = (int64_t)mysql_stmt_affected_rows(stmt);
     result->insert_id = (int64_t)mysql_stmt_insert_id(stmt);
     return 0;
+}
+
+static unsigned execute(struct db *db, struct arena *arena, enum statement which,
+                        const struct db_value *params, size_t count, struct db_result *result) {
+    unsigned error = CR_UNKNOWN_ERROR;
+    MYSQL_STMT *stmt = prepared(db, which, &error);
+    if (stmt == NULL)
+        return error;
+    MYSQL_BIND binds[DB_MAX_PARAMS];
+    MUST(count <= DB_MAX_PARAMS);
+    bind_params(stmt, binds, params, count);
+    return execute_bound(db, arena, stmt, result);
 }
 
 /* The server answered, and the connection can be used on. */
@@ -418,7 +438,7 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         bool late = clock_mono_ms() - started >= db->conf->mariadb_timeout - 50;
         if (late && db->mysql == NULL)
             gate_failed(db->gate);
-        if (late || !may_repeat(error, statement))
+        if (late || db->in_transaction || !may_repeat(error, statement))
             break;
     }
     if (db->mysql == NULL)
@@ -426,6 +446,42 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
     else
         log_refused(db, error);
     return ANSWER_UNKNOWN;
+}
+
+/* One that the server closed while it was idle is made anew. */
+enum answer db_begin(struct db *db) {
+    static const char text[] = "START TRANSACTION";
+    for (int tries = 0; tries < 2 && ensure(db); tries++) {
+        db->in_transaction = mysql_real_query(db->mysql, text, sizeof text - 1) == 0;
+        if (db->in_transaction)
+            return ANSWER_YES;
+        note(db, mysql_error(db->mysql));
+        disconnect(db);
+    }
+    log_down(db);
+    return ANSWER_UNKNOWN;
+}
+
+enum answer db_commit(struct db *db) {
+    int64_t begun = clock_mono_us();
+    db->in_transaction = false;
+    if (db->mysql == NULL)
+        return ANSWER_UNKNOWN;
+    bool done = mysql_commit(db->mysql) == 0;
+    metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
+    if (done)
+        return ANSWER_YES;
+    note(db, mysql_error(db->mysql));
+    disconnect(db);
+    log_down(db);
+    return ANSWER_UNKNOWN;
+}
+
+/* A connection that is closed takes its transaction along. */
+void db_rollback(struct db *db) {
+    db->in_transaction = false;
+    if (db->mysql != NULL && mysql_rollback(db->mysql) != 0)
+        disconnect(db);
 }
 
 enum answer db_prepare_all(struct db *db) {
@@ -437,6 +493,55 @@ enum answer db_prepare_all(struct db *db) {
             return ANSWER_UNKNOWN;
     }
     return ANSWER_YES;
+}
+
+/* The statement for so many rows: that of the time before, if there were as many. */
+static MYSQL_STMT *prepared_wide(struct db *db, enum wide_statement which, size_t rows,
+                                 unsigned *error) {
+    const struct sql_wide *sql = &sql_wides[which];
+    struct buf text = {0};
+    if (db->wide[which].stmt != NULL && db->wide[which].rows == rows)
+        return db->wide[which].stmt;
+    if (db->wide[which].stmt != NULL)
+        mysql_stmt_close(db->wide[which].stmt);
+    buf_adds(&text, sql->head);
+    for (size_t i = 0; i < rows; i++) {
+        buf_adds(&text, i > 0 ? ", " : "");
+        buf_adds(&text, sql->tuple);
+    }
+    buf_adds(&text, sql->tail);
+    db->wide[which].stmt = prepare(db, text.data, error);
+    db->wide[which].rows = rows;
+    buf_free(&text);
+    return db->wide[which].stmt;
+}
+
+static unsigned execute_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
+                             const struct db_value *params, struct db_result *result) {
+    unsigned error = CR_UNKNOWN_ERROR;
+    MYSQL_STMT *stmt = prepared_wide(db, which, rows, &error);
+    if (stmt == NULL)
+        return error;
+    size_t count = mysql_stmt_param_count(stmt);
+    MYSQL_BIND *binds = arena_alloc(arena, count * sizeof *binds);
+    bind_params(stmt, binds, params, count);
+    return execute_bound(db, arena, stmt, result);
+}
+
+enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
+                        const struct db_value *params, struct db_result *result) {
+    struct db_result unused;
+    if (result == NULL)
+        result = &unused;
+    memset(result, 0, sizeof *result);
+    if (!ensure(db))
+        return ANSWER_UNKNOWN;
+    unsigned error = execute_wide(db, arena, which, rows, params, result);
+    if (error == 0 || error == ER_DUP_ENTRY)
+        return error == 0 ? ANSWER_YES : ANSWER_NO;
+    if (!connection_is_sound(error))
+        disconnect(db);
+    return ANSWER_UNKNOWN;
 }
 
 /* Ends a statement at a semicolon that ends a line; steps are written so. */

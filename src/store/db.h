@@ -69,6 +69,16 @@ const char *db_why(const struct db *db);
  */
 enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
                    const struct db_value *params, size_t param_count, struct db_result *result);
+/* What is run from here to db_commit or db_rollback becomes true together or not at all; nothing of it
+ * is repeated on another connection.  YES or UNKNOWN: for db_begin that nothing has begun, for
+ * db_commit that it may or may not be so. */
+enum answer db_begin(struct db *db);
+enum answer db_commit(struct db *db);
+void db_rollback(struct db *db);
+/* Runs a statement for so many rows (at least 1), whose params follow each other; answers as db_run
+ * does, and repeats nothing. */
+enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
+                        const struct db_value *params, struct db_result *result);
 /* Prepares every statement: whether the schema is the one the program was made for. */
 enum answer db_prepare_all(struct db *db);
 

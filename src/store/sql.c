@@ -55,3 +55,17 @@ const struct sql sql_statements[STMT_COUNT] = {
     [STMT_CLIENT_DELETE] = {"DELETE FROM clients WHERE id = ?", false},
     [STMT_PING] = {"SELECT 1", true},
 };
+
+const struct sql_wide sql_wides[WIDE_COUNT] = {
+    [WIDE_USERS_BY_EMAIL] = {"SELECT id, email_canonical, username_canonical FROM users "
+                             "WHERE email_canonical IN (",
+                             "?", ")"},
+    [WIDE_USERS_BY_USERNAME] = {"SELECT id, email_canonical, username_canonical FROM users "
+                                "WHERE username_canonical IN (",
+                                "?", ")"},
+    [WIDE_USERS_INSERT] = {"INSERT INTO users (email, email_canonical, username, username_canonical, "
+                           "display_name, password_hash, email_verified, disabled_at, created_at) "
+                           "VALUES ",
+                           "(?, ?, ?, ?, ?, ?, ?, IF(?, UTC_TIMESTAMP(3), NULL), UTC_TIMESTAMP(3))", ""},
+    [WIDE_ROLES_INSERT] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES ", "(?, ?)", ""},
+};

@@ -143,3 +143,59 @@ enum answer users_add_role(struct db *db, struct arena *arena, int64_t id, const
 enum answer users_remove_role(struct db *db, struct arena *arena, int64_t id, const char *role) {
     return change_role(db, arena, STMT_ROLE_REMOVE, id, role);
 }
+
+/* Many at once ---------------------------------------------------------------------------------- */
+
+static struct user_key *users_with(struct db *db, struct arena *arena, enum wide_statement which,
+                                   const char *const *canonical, size_t count, size_t *found) {
+    struct db_result result;
+    struct db_value *params = arena_alloc(arena, (count + 1) * sizeof *params);
+    *found = 0;
+    for (size_t i = 0; i < count; i++)
+        params[i] = DB_TEXT_OR_NULL(canonical[i]);
+    if (count > 0 && db_run_wide(db, arena, which, count, params, &result) != ANSWER_YES)
+        return NULL;
+    *found = count > 0 ? result.row_count : 0;
+    struct user_key *keys = arena_alloc(arena, (*found + 1) * sizeof *keys);
+    for (size_t i = 0; i < *found; i++)
+        keys[i] = (struct user_key){.id = result.rows[i].columns[0].number,
+                                    .email_canonical = text_of(&result.rows[i].columns[1]),
+                                    .username_canonical = text_of(&result.rows[i].columns[2])};
+    return keys;
+}
+
+struct user_key *users_with_emails(struct db *db, struct arena *arena, const char *const *canonical,
+                                   size_t count, size_t *found) {
+    return users_with(db, arena, WIDE_USERS_BY_EMAIL, canonical, count, found);
+}
+
+struct user_key *users_with_usernames(struct db *db, struct arena *arena,
+                                      const char *const *canonical, size_t count, size_t *found) {
+    return users_with(db, arena, WIDE_USERS_BY_USERNAME, canonical, count, found);
+}
+
+enum answer users_insert_many(struct db *db, struct arena *arena, const struct user_new *users,
+                              size_t count) {
+    enum { PARAMS = 8 };
+    struct db_value *params = arena_alloc(arena, (count * PARAMS + 1) * sizeof *params);
+    for (size_t i = 0; i < count; i++) {
+        const struct user_names *names = &users[i].names;
+        struct db_value row[PARAMS] = {
+            DB_TEXT_OR_NULL(names->email),        DB_TEXT_OR_NULL(names->email_canonical),
+            DB_TEXT_OR_NULL(names->username),     DB_TEXT_OR_NULL(names->username_canonical),
+            DB_TEXT_OR_NULL(names->display_name), DB_TEXT_OR_NULL(users[i].password_hash),
+            DB_NUMBER(users[i].email_verified),   DB_NUMBER(users[i].disabled)};
+        memcpy(&params[i * PARAMS], row, sizeof row);
+    }
+    return count > 0 ? db_run_wide(db, arena, WIDE_USERS_INSERT, count, params, NULL) : ANSWER_YES;
+}
+
+enum answer users_add_roles(struct db *db, struct arena *arena, const struct user_role *roles,
+                            size_t count) {
+    struct db_value *params = arena_alloc(arena, (count * 2 + 1) * sizeof *params);
+    for (size_t i = 0; i < count; i++) {
+        params[i * 2] = DB_NUMBER(roles[i].user_id);
+        params[i * 2 + 1] = DB_TEXT_OR_NULL(roles[i].role);
+    }
+    return count > 0 ? db_run_wide(db, arena, WIDE_ROLES_INSERT, count, params, NULL) : ANSWER_YES;
+}

@@ -49,6 +49,33 @@ enum answer users_insert(struct db *db, struct arena *arena, const struct user_n
 enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
                               const struct user_names *names);
 
+/* Many users at once, for an import ------------------------------------------------------------- */
+
+struct user_key {
+    int64_t id;
+    const char *email_canonical, *username_canonical; /* NULL: none */
+};
+/* Who of count emails (usernames) is there, in no order; *found receives how many.  NULL: MariaDB could
+ * not be asked. */
+struct user_key *users_with_emails(struct db *db, struct arena *arena, const char *const *canonical,
+                                   size_t count, size_t *found);
+struct user_key *users_with_usernames(struct db *db, struct arena *arena,
+                                      const char *const *canonical, size_t count, size_t *found);
+struct user_new {
+    struct user_names names;
+    const char *password_hash;
+    bool email_verified, disabled;
+};
+/* NO: somebody has one of these names by now, and nobody was inserted. */
+enum answer users_insert_many(struct db *db, struct arena *arena, const struct user_new *users,
+                              size_t count);
+struct user_role {
+    int64_t user_id;
+    const char *role;
+};
+enum answer users_add_roles(struct db *db, struct arena *arena, const struct user_role *roles,
+                            size_t count);
+
 /*
  * For the following NO means that nobody matched: no such user, or one that was disabled or given
  * another password meanwhile.

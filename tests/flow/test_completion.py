@@ -67,6 +67,7 @@ def test_files(site, tmp_path):
     (tmp_path / "gatehouse.conf").touch()
     for start in ("gatehousectl -c ", "gatehouse -c "):
         assert complete(site, f"{start}{tmp_path}/gat") == {f"{tmp_path}/gatehouse.conf"}
+    assert complete(site, f"gatehousectl user import {tmp_path}/") == {f"{tmp_path}/gatehouse.conf"}
 
 
 def test_the_service(site):

@@ -91,6 +91,23 @@ def statements():
     return {name: joined(words) for name, words in rows}
 
 
+def wide_statements():
+    """{WIDE_…: its text for one row}"""
+    source = text("src/store/sql.c").split("sql_wides[WIDE_COUNT] = {")[1]
+    rows = re.findall(r"^    \[(WIDE_\w+)\] = \{(.*?)\},$", source, re.M | re.S)
+    assert len(rows) == source.count("[WIDE_")
+    return {name: "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', words)) for name, words in rows}
+
+
+EVERY = statements() | wide_statements()
+
+
+def test_enum_and_array_of_wide_ones_agree():
+    enum = re.search(r"enum wide_statement \{(.*?)\};", text("src/store/sql.h"), re.S)[1]
+    names = re.findall(r"WIDE_\w+", enum)
+    assert names == [*wide_statements(), "WIDE_COUNT"]
+
+
 def test_enum_and_array_agree():
     enum = re.search(r"enum statement \{(.*?)\};", text("src/store/sql.h"), re.S)[1]
     names = re.findall(r"STMT_\w+", enum)
@@ -101,13 +118,13 @@ def test_enum_and_array_agree():
 def test_every_statement_is_used():
     source = "".join(path.read_text("utf-8") for path in (TOP / "src").rglob("*.c")
                      if path.name != "sql.c")
-    for name in statements():
+    for name in EVERY:
         assert re.search(rf"\b{name}\b", source), name
 
 
-@pytest.mark.parametrize("name", statements())
+@pytest.mark.parametrize("name", EVERY)
 def test_values_are_bound(name):
-    sql = statements()[name]
+    sql = EVERY[name]
     # The formats of DATE_FORMAT are the database's, the separator is one of ours.
     bare = re.sub(r"DATE_FORMAT\(([\w.]+), '%Y-%m-%dT%H:%i:%SZ'\)", r"\1", sql)
     bare = bare.replace("SEPARATOR ','", "")
@@ -119,10 +136,10 @@ def test_values_are_bound(name):
             f"{value} in {bare}"
 
 
-@pytest.mark.parametrize("name", statements())
+@pytest.mark.parametrize("name", EVERY)
 def test_tables_and_columns_are_there(name):
     known = all_tables()
-    sql = statements()[name]
+    sql = EVERY[name]
     aliases = {}
     for table, alias in re.findall(r"\b(?:FROM|UPDATE|INTO|JOIN) (\w+)(?: (?!SET|WHERE)(\w))?\b", sql):
         assert table in known, table

@@ -83,8 +83,13 @@ cmd_build() {
 }
 
 cmd_bench() {
-    [ -x "$TOP/bench/run" ] || die "bench/run is missing"
+    local course=run
+    if [ "${1:-}" = import ]; then
+        course=import
+        shift
+    fi
+    [ -x "$TOP/bench/$course" ] || die "bench/$course is missing"
     packages_install build run front-nginx bench
     build_tree ''
-    GATEHOUSE_DEV="$TOP/dev" "$TOP/bench/run" "$@"
+    GATEHOUSE_DEV="$TOP/dev" "$TOP/bench/$course" "$@"
 }
