@@ -39,7 +39,8 @@ def load(site, user, login):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert sum(counts) > 100, counts
+    # Each thread lived to the end, on a slow machine too.
+    assert len(counts) == len(questions) and all(counts), counts
 
 
 def told(site, signal_number, word):
