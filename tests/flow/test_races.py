@@ -5,11 +5,12 @@ import multiprocessing
 import os
 import threading
 import time
+from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
 
-from gate import PASSWORD, alive, at_once, claims_of, granted, sid_of
+from gate import PASSWORD, alive, at_once, claims_of, granted, sid_of, wait_until
 
 ROUNDS = int(os.environ.get("GATEHOUSE_RACE_ROUNDS", "10000"))
 # Of the other ways to end a session, each.
@@ -178,6 +179,77 @@ def test_no_login_with_the_old_password_survives_its_change(site):
         for login in tokens:
             assert line.ask("GET", "/verify", login["sessionId"])[0] == 401
         alive(site, keeper.session)
+
+
+def refreshes_until(stop, site, email, tokens):
+    """Uses one refresh token after the other; when that session is dead there are no more."""
+    line = Line(site)
+    _, text = line.ask("POST", "/login", body=json.dumps({"email": email, "password": PASSWORD}))
+    tokens.append(json.loads(text))
+    while not stop.is_set():
+        body = json.dumps({"refreshToken": tokens[-1]["refreshToken"]})
+        status, text = line.ask("POST", "/refresh", body=body)
+        if status != 200:
+            assert status == 401, text
+            return
+        tokens.append(json.loads(text))
+
+
+def during(site, user, change):
+    """Everything that users got who signed in and refreshed while change() ran."""
+    tokens, stop = [], threading.Event()
+    threads = [threading.Thread(target=work, args=(stop, site, user.email, tokens))
+               for work in (logins_until, refreshes_until) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(tokens) > 8, 10)
+    change()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return tokens
+
+
+def credentials(tokens):
+    return [one[name] for one in tokens for name in ("accessToken", "sessionId") if name in one]
+
+
+def set_password(site, user):
+    site.ctl_ok("user", "passwd", user.email, stdin="another horse 9 battery\n")
+
+
+ENDS_BY = {
+    "disable": lambda site, user: site.ctl_ok("user", "disable", user.email),
+    "delete": lambda site, user: site.ctl_ok("user", "delete", "--yes", user.email),
+    "passwd": set_password,
+    "delete_own": lambda site, user: granted(
+        site.delete("/profile", {"password": PASSWORD}, token=user.login().session), 204),
+}
+
+
+@pytest.mark.parametrize("end", ENDS_BY)
+def test_nothing_got_meanwhile_survives(site, end):
+    for _ in range(2):
+        user = site.register()
+        tokens = during(site, user, lambda user=user: ENDS_BY[end](site, user))
+        line = Line(site)
+        assert [token for token in credentials(tokens)
+                if line.ask("GET", "/verify", token)[0] != 401] == []
+        refreshed = [line.ask("POST", "/refresh", body=json.dumps({"refreshToken": one["refreshToken"]}))[0]
+                     for one in tokens[-8:]]
+        assert set(refreshed) == {401}
+
+
+def test_nobody_keeps_a_role_that_was_taken(site):
+    for _ in range(3):
+        user = site.register()
+        site.ctl_ok("user", "role", user.email, "admin", "editor")
+        tokens = during(site, user, lambda user=user: site.ctl_ok("user", "role", user.email, "-admin"))
+        groups = Counter(site.get("/verify", token=token).headers["Remote-Groups"]
+                         for token in credentials(tokens))
+        assert set(groups) == {"editor"}
+        body = granted(site.post("/refresh", {"refreshToken": tokens[-1]["refreshToken"]}))
+        assert claims_of(body["accessToken"])["roles"] == ["editor"]
 
 
 def test_no_refresh_survives_a_logout(site, user):
