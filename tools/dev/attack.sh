@@ -25,8 +25,8 @@ attack_environment() {
     export GATEHOUSE_DIR=$TEST_DIR GATEHOUSE_DEV=$TOP/dev PYTHONDONTWRITEBYTECODE=1
 }
 
-# No attack may take longer than this, whatever happens to it.
-ATTACK_PATIENCE=300
+# No attack may take longer than this, whatever happens to it: 2,000 logins of each kind take seven minutes.
+ATTACK_PATIENCE=1200
 
 attack_one() {
     local name=$1 rc=0
