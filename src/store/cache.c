@@ -221,8 +221,7 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
     return NULL;
 }
 
-static void ask_all(struct cache *cache, struct ask *asks) {
-    int64_t deadline = deadline_of(cache);
+static void ask_all(struct cache *cache, struct ask *asks, int64_t deadline) {
     for (int tries = 0; asks != NULL && tries < 2; tries++) {
         if (!ensure(cache, deadline))
             return;
@@ -252,7 +251,7 @@ void cache_flush(struct cache *cache) {
     link_forget_replies(&cache->link);
     int64_t begun = clock_mono_us();
     metrics_begin(TIMER_REDIS);
-    ask_all(cache, asks);
+    ask_all(cache, asks, begun / 1000 + cache->link.conf->redis_timeout);
     metrics_timer(TIMER_REDIS, clock_mono_us() - begun);
 }
 

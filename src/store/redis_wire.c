@@ -6,9 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/command.h"
+
+/* What the commands of one flush may keep. */
+#define OUT_KEEP (64 * 1024)
 
 static struct timeval milliseconds(int64_t ms) {
     if (ms < 1)
@@ -22,9 +27,13 @@ static void *fail(struct redis_wire *wire, bool late, const char *why) {
     return NULL;
 }
 
-/* EAGAIN is how hiredis reports that its time ran out. */
+/* EAGAIN is how the system, and hiredis with it, reports that its time ran out. */
+static bool time_ran_out(void) {
+    return errno == EAGAIN || errno == ETIMEDOUT;
+}
+
 static void *fail_plain(struct redis_wire *wire) {
-    bool late = wire->redis->err == REDIS_ERR_IO && (errno == EAGAIN || errno == ETIMEDOUT);
+    bool late = wire->redis->err == REDIS_ERR_IO && time_ran_out();
     return fail(wire, late, wire->redis->err ? wire->redis->errstr : "no answer");
 }
 
@@ -63,17 +72,9 @@ void wire_patience(struct redis_wire *wire, int64_t ms) {
         redisSetTimeout(wire->redis, milliseconds(ms));
 }
 
+/* Not by hiredis, which allocates for each command and again for each write. */
 void wire_command(struct redis_wire *wire, int argc, const char *const *argv, const size_t *lens) {
-    const char **words = (const char **)(uintptr_t)argv;
-    char *text = NULL;
-    if (wire->tls == NULL) {
-        redisAppendCommandArgv(wire->redis, argc, words, lens);
-        return;
-    }
-    long long len = redisFormatCommandArgv(&text, argc, words, lens);
-    MUST(len > 0);
-    buf_add(&wire->out, text, (size_t)len);
-    free(text);
+    command_add(&wire->out, argc, argv, lens);
 }
 
 void wire_words(struct redis_wire *wire, const char *const *words) {
@@ -93,17 +94,36 @@ int wire_login(struct redis_wire *wire, const char *user, const char *password) 
     return 1;
 }
 
-static bool send_out(struct redis_wire *wire, int64_t deadline) {
-    bool sent = tls_write(wire->tls, wire->out.data, wire->out.len, deadline);
+static void sent_out(struct redis_wire *wire) {
     buf_clear(&wire->out);
+    if (wire->out.cap > OUT_KEEP)
+        buf_free(&wire->out);
+}
+
+static bool send_by_tls(struct redis_wire *wire, int64_t deadline) {
+    bool sent = tls_write(wire->tls, wire->out.data, wire->out.len, deadline);
+    sent_out(wire);
     return sent;
+}
+
+static bool send_plain(struct redis_wire *wire) {
+    size_t sent = 0;
+    while (sent < wire->out.len) {
+        ssize_t n = send(wire->redis->fd, wire->out.data + sent, wire->out.len - sent,
+                         MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return false;
+        sent += n > 0 ? (size_t)n : 0;
+    }
+    sent_out(wire);
+    return true;
 }
 
 static void *reply_by_tls(struct redis_wire *wire) {
     int64_t deadline = clock_mono_ms() + wire->patience_ms;
     char bytes[16 * 1024];
     void *reply = NULL;
-    if (wire->out.len > 0 && !send_out(wire, deadline))
+    if (wire->out.len > 0 && !send_by_tls(wire, deadline))
         return fail(wire, tls_late(wire->tls), tls_why(wire->tls));
     for (;;) {
         if (redisGetReplyFromReader(wire->redis, &reply) != REDIS_OK)
@@ -122,5 +142,7 @@ void *wire_reply(struct redis_wire *wire) {
     void *reply = NULL;
     if (wire->tls != NULL)
         return reply_by_tls(wire);
+    if (wire->out.len > 0 && !send_plain(wire))
+        return fail(wire, time_ran_out(), strerror(errno));
     return redisGetReply(wire->redis, &reply) == REDIS_OK ? reply : fail_plain(wire);
 }

@@ -1,8 +1,8 @@
 /*
  * redis_wire: commands out and replies in, over TCP, a Unix socket or TLS.
  *
- * hiredis writes commands down and reads replies in either case; with TLS the bytes go by way of tls.c,
- * since hiredis has none before 1.0, and later ones check no name and wait without a deadline.
+ * hiredis connects and reads replies in either case; with TLS the bytes go by way of tls.c, since
+ * hiredis has none before 1.0, and later ones check no name and wait without a deadline.
  * A connection that failed is closed, never mended.
  */
 #ifndef STORE_REDIS_WIRE_H
@@ -16,7 +16,7 @@ struct redisContext;
 struct redis_wire {
     struct redisContext *redis; /* NULL: not connected */
     struct tls *tls;            /* NULL: as it is */
-    struct buf out;             /* commands that wait to be encrypted */
+    struct buf out;             /* commands that wait to be sent */
     int64_t patience_ms;        /* for one reply */
     bool late;                  /* the last failure was that nothing came in time */
     char why[256];              /* what it was */
