@@ -43,7 +43,8 @@ char *buf_reserve(struct buf *buf, size_t extra) {
 void buf_add(struct buf *buf, const void *bytes, size_t len) {
     if (!len)
         return;
-    memcpy(buf_reserve(buf, len), bytes, len);
+    char *to = len < buf->cap - buf->len ? buf->data + buf->len : buf_reserve(buf, len);
+    memcpy(to, bytes, len);
     buf->len += len;
     buf->data[buf->len] = '\0';
 }

@@ -1,3 +1,6 @@
+/* SHA256_Init and its like are called deprecated; EVP is no match for them, see below. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include "base/secret.h"
 
 #include <errno.h>
@@ -6,6 +9,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,27 +34,24 @@ void secret_random(void *out, size_t len) {
 
 void secret_wipe(void *bytes, size_t len) {
     if (len)
-        OPENSSL_cleanse(bytes, len);
+        explicit_bzero(bytes, len);
 }
 
 bool secret_equal(const void *a, const void *b, size_t len) {
     return CRYPTO_memcmp(a, b, len) == 0;
 }
 
-/* Looking an algorithm up takes OpenSSL 3 longer than a short digest: it is done once. */
+/* Not by EVP, which allocates and frees a context for each digest (3.0), and every check of a credential
+ * begins with one. */
 void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]) {
-    static EVP_MD *algorithm;
-    static EVP_MD_CTX *context;
-    if (!context) {
-        MUST((algorithm = EVP_MD_fetch(NULL, "SHA256", NULL)) != NULL);
-        MUST((context = EVP_MD_CTX_new()) != NULL);
-    }
-    MUST(EVP_DigestInit_ex2(context, algorithm, NULL) == 1);
-    MUST(EVP_DigestUpdate(context, bytes, len) == 1);
-    MUST(EVP_DigestFinal_ex(context, out, NULL) == 1);
+    SHA256_CTX context;
+    MUST(SHA256_Init(&context) == 1);
+    MUST(SHA256_Update(&context, bytes, len) == 1);
+    MUST(SHA256_Final(out, &context) == 1);
+    secret_wipe(&context, sizeof context);
 }
 
-/* One context for each digest, for the same reason. */
+/* One context for each digest: looking an algorithm up takes OpenSSL 3 longer than a short digest. */
 static EVP_MAC_CTX *hmac_context(enum secret_digest digest) {
     static EVP_MAC_CTX *contexts[3];
     static char names[][7] = {[SECRET_SHA256] = "SHA256",
