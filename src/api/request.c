@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/secret.h"
 #include "domain/account.h"
 
 #define USER_AGENT_MAX 512
 #define REQUEST_ID_MAX 64
+#define LONGEST_NAME   35
 
 /* The parameters that are read.  DOCUMENT_URI is nginx's path, in sub-requests too; SCRIPT_NAME and
  * PATH_INFO make Apache's. */
@@ -72,12 +74,30 @@ static const struct {
 #undef NAME
 };
 
+/* Names of one length are chained, from first to -1: most parameters are compared with one name or
+ * with none. */
+static struct {
+    bool made;
+    signed char first[LONGEST_NAME + 1], next[PARAM_COUNT];
+} by_length;
+
+static void chain_names(void) {
+    memset(by_length.first, -1, sizeof by_length.first);
+    for (int i = PARAM_COUNT - 1; i >= 0; i--) {
+        MUST(names[i].len <= LONGEST_NAME);
+        by_length.next[i] = by_length.first[names[i].len];
+        by_length.first[names[i].len] = (signed char)i;
+    }
+    by_length.made = true;
+}
+
 static int param_of(const struct fcgi_param *param) {
-    for (int i = 0; i < PARAM_COUNT; i++)
-        if (names[i].len == param->name_len &&
-            memcmp(names[i].name, param->name, param->name_len) == 0)
-            return i;
-    return -1;
+    if (param->name_len > LONGEST_NAME)
+        return -1;
+    int i = by_length.first[param->name_len];
+    while (i >= 0 && memcmp(names[i].name, param->name, param->name_len) != 0)
+        i = by_length.next[i];
+    return i;
 }
 
 static bool is_header(int which) {
@@ -134,6 +154,8 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     const char *values[PARAM_COUNT] = {NULL};
     const char *at = fcgi->params;
     struct fcgi_param param;
+    if (!by_length.made)
+        chain_names();
     request->fcgi = fcgi;
     request->head_at = fcgi->out->len;
     while (fcgi_next_param(&at, fcgi->params_end, &param) == FCGI_WHOLE)
