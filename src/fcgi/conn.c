@@ -2,22 +2,49 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 
 /* What one read asks for: a request with its headers fits, so that one read is enough. */
 #define READ_SIZE (16 * 1024)
 /* How often one connection is read before the others have their turn: a peer that sends without end
  * must not hold the worker. */
 #define READS 16
-/* An idle connection keeps no larger buffer than this. */
-#define KEEP_BYTES (4 * 1024)
+/* What lies here for the next request: buffers of those that are answered, no larger than this each,
+ * and connections that are closed.  As many as a batch needs; what is more is freed. */
+#define SPARE_BYTES (4 * 1024)
+#define SPARES      128
+
+static struct buf spare_bufs[SPARES];
+static struct conn *spare_conns[SPARES];
+static size_t spare_buf_count, spare_conn_count;
+
+/* A token may be in it. */
+static void lay_by(struct buf *buf) {
+    if (buf->cap == 0 || buf->cap > SPARE_BYTES || spare_buf_count == SPARES) {
+        buf_free(buf);
+        return;
+    }
+    secret_wipe(buf->data, buf->len);
+    buf_clear(buf);
+    spare_bufs[spare_buf_count++] = *buf;
+    *buf = (struct buf){0};
+}
+
+static void take_up(struct buf *buf) {
+    if (buf->cap == 0 && spare_buf_count > 0)
+        *buf = spare_bufs[--spare_buf_count];
+}
 
 struct conn *conn_new(struct loop *loop, int fd) {
-    struct conn *conn = calloc(1, sizeof *conn);
+    struct conn *conn = spare_conn_count > 0 ? spare_conns[--spare_conn_count]
+                                             : malloc(sizeof *conn);
     MUST(conn != NULL);
+    memset(conn, 0, sizeof *conn);
     conn->loop = loop;
     conn->fd = fd;
     return conn;
@@ -28,10 +55,12 @@ void conn_free(struct conn *conn) {
         return;
     if (conn->fd >= 0)
         close(conn->fd);
-    fcgi_reader_free(&conn->reader);
+    conn_next(conn);
     buf_free(&conn->in);
-    buf_free(&conn->out);
-    free(conn);
+    if (spare_conn_count < SPARES)
+        spare_conns[spare_conn_count++] = conn;
+    else
+        free(conn);
 }
 
 /* The reader's request as the one that serve is given. */
@@ -47,6 +76,8 @@ static void make_request(struct conn *conn) {
 }
 
 static enum conn_event parse(struct conn *conn, struct buf *in, size_t max_body) {
+    take_up(&conn->reader.params);
+    take_up(&conn->out);
     switch (fcgi_read(&conn->reader, in, max_body, &conn->out)) {
     case FCGI_MORE:
         return CONN_EVENT_NONE;
@@ -103,15 +134,17 @@ enum conn_written conn_write(struct conn *conn) {
         else if (errno != EINTR)
             return CONN_WRITE_FAILED;
     }
+    secret_wipe(conn->out.data, conn->out.len);
     buf_clear(&conn->out);
     conn->sent = 0;
     return CONN_ALL_SENT;
 }
 
 void conn_next(struct conn *conn) {
-    fcgi_reader_reset(&conn->reader);
-    if (conn->out.cap > KEEP_BYTES)
-        buf_free(&conn->out);
-    if (conn->in.len == 0 && conn->in.cap > KEEP_BYTES)
+    lay_by(&conn->reader.params);
+    lay_by(&conn->reader.body);
+    lay_by(&conn->out);
+    if (conn->in.len == 0)
         buf_free(&conn->in);
+    fcgi_reader_reset(&conn->reader);
 }

@@ -321,7 +321,7 @@ static int due_ms(struct loop *loop) {
     int log_ms = log_wait_ms();
     if (next == INT64_MAX)
         return log_ms;
-    int64_t left = next - clock_mono_ms();
+    int64_t left = next - loop->now;
     left = left < 0 ? 0 : left > 60000 ? 60000 : left;
     return log_ms >= 0 && log_ms < left ? log_ms : (int)left;
 }

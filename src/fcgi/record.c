@@ -150,14 +150,27 @@ static enum fcgi_progress take_begin(struct fcgi_reader *reader, const struct re
     return FCGI_MORE;
 }
 
-static bool params_are_sound(const struct buf *params) {
-    const char *at = params->data, *end = at + params->len;
+static bool is(const char *text, size_t len, const char *word) {
+    return len == strlen(word) && memcmp(text, word, len) == 0;
+}
+
+/* No route reads the body of a GET, and a web server may send one with it all the same. */
+static void note_method(struct fcgi_reader *reader, const struct fcgi_param *param) {
+    if (is(param->name, param->name_len, "REQUEST_METHOD"))
+        reader->bodiless = is(param->value, param->value_len, "GET") ||
+                           is(param->value, param->value_len, "HEAD");
+}
+
+static bool take_names(struct fcgi_reader *reader) {
+    const char *at = reader->params.data, *end = at + reader->params.len;
     struct fcgi_param param;
     enum fcgi_progress progress;
     size_t count = 0;
-    while ((progress = fcgi_next_param(&at, end, &param)) == FCGI_WHOLE)
+    while ((progress = fcgi_next_param(&at, end, &param)) == FCGI_WHOLE) {
         if (++count > FCGI_MAX_PARAMS)
             return false;
+        note_method(reader, &param);
+    }
     return progress == FCGI_MORE;
 }
 
@@ -170,7 +183,7 @@ static enum fcgi_progress take_params(struct fcgi_reader *reader, const struct r
         buf_add(&reader->params, record->content, record->len);
         return FCGI_MORE;
     }
-    if (reader->params.len == 0 || !params_are_sound(&reader->params))
+    if (reader->params.len == 0 || !take_names(reader))
         return FCGI_BROKEN;
     reader->params_done = true;
     /* An authorizer is asked about a request without its body: Apache sends no STDIN at all. */
@@ -187,7 +200,7 @@ static enum fcgi_progress take_stdin(struct fcgi_reader *reader, const struct re
         return FCGI_WHOLE;
     }
     reader->body_len += record->len;
-    if (reader->body_len <= max_body)
+    if (reader->body_len <= max_body && !reader->bodiless)
         buf_add(&reader->body, record->content, record->len);
     return FCGI_MORE;
 }

@@ -39,10 +39,12 @@ struct fcgi_reader {
     uint16_t role; /* FCGI_RESPONDER or FCGI_AUTHORIZER */
     bool keep;     /* the web server wants the connection to stay */
     bool params_done;
+    bool bodiless; /* GET or HEAD: nothing of a body is kept */
     bool whole;
     struct buf params; /* the joined contents of its PARAMS records */
     struct buf body;   /* … of its STDIN records, as far as max_body */
-    size_t body_len;   /* how much came in all; more than body.len: it was too long, and dropped */
+    size_t body_len;   /* how much came in all; more than body.len: it was too long, or nobody
+                    * would read it, and it was dropped */
 };
 
 /*

@@ -492,6 +492,34 @@ static void long_bodies(void **state) {
     }
 }
 
+/* No route reads the body of a GET: it is counted, and not one byte of it is copied. */
+static void bodies_that_nobody_reads(void **state) {
+    (void)state;
+    static const struct {
+        const char *method;
+        size_t kept;
+    } rows[] = {{"GET", 0}, {"HEAD", 0}, {"POST", 5}, {"get", 5}, {"GETS", 5}, {"", 5}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf wire = {0}, params = {0};
+        struct peer peer = {0};
+        wire_pair(&params, "A", "GET");
+        wire_pair(&params, "REQUEST_METHOD", rows[i].method);
+        wire_pair(&params, "REQUEST_METHODS", "GET");
+        request_head(&wire, FCGI_RESPONDER, &params);
+        wire_stream(&wire, FCGI_STDIN, 1, "hello", 5, 2);
+        assert_int_equal(feed(&peer, wire.data, wire.len), FCGI_WHOLE);
+        assert_int_equal(peer.reader.body_len, 5);
+        assert_int_equal(peer.reader.body.len, rows[i].kept);
+        assert_true(rows[i].kept > 0 || peer.reader.body.cap == 0);
+        /* The next request on the connection is another. */
+        fcgi_reader_reset(&peer.reader);
+        assert_false(peer.reader.bodiless);
+        peer_free(&peer);
+        buf_free(&params);
+        buf_free(&wire);
+    }
+}
+
 /* Apache sends an authorizer no STDIN at all; what another server sends of it is passed over. */
 static void authorizer(void **state) {
     (void)state;
@@ -624,6 +652,7 @@ int main(void) {
         cmocka_unit_test(disorder),
         cmocka_unit_test(other_version),
         cmocka_unit_test(long_bodies),
+        cmocka_unit_test(bodies_that_nobody_reads),
         cmocka_unit_test(authorizer),
         cmocka_unit_test(reset_gives_large_buffers_back),
         cmocka_unit_test(answers),
