@@ -17,10 +17,12 @@ def pair(name, value):
     return b"".join(sizes) + name + value
 
 
-def request(method, path, headers, body):
-    """All records of one request whose connection is not kept."""
+def request(method, path, headers, body, more=None):
+    """All records of one request whose connection is not kept; more: what the web server says of its
+    own accord."""
     params = {"REQUEST_METHOD": method, "DOCUMENT_URI": path, "QUERY_STRING": "",
-              "REMOTE_ADDR": "127.0.0.1", "CONTENT_LENGTH": str(len(body)) if body else ""}
+              "REMOTE_ADDR": "127.0.0.1", "CONTENT_LENGTH": str(len(body)) if body else "",
+              **(more or {})}
     for name, value in headers.items():
         name = name.upper().replace("-", "_")
         params[name if name == "CONTENT_TYPE" else "HTTP_" + name] = value
