@@ -14,6 +14,7 @@ struct api_pool {
     char name[32];
     unsigned workers, busy;
     uint64_t deaths; /* of workers, unasked */
+    int64_t queue;   /* connections that wait to be accepted; -1: not known */
 };
 
 /* Where that is known: fills at most max, returns how many. */

@@ -10,6 +10,7 @@
 #include "api/routes.h"
 #include "base/buf.h"
 #include "base/metrics.h"
+#include "domain/throttle.h"
 
 #define POOLS_MAX 16
 
@@ -114,6 +115,19 @@ static void decisions(struct buf *out, const struct metrics *sum) {
     }
 }
 
+static void limits(struct buf *out, const struct metrics *sum) {
+    char labels[80];
+    const char *name;
+    family(out, "limit_decisions_total", "counter",
+           "Tries that a limit of [limit] let pass or refused.");
+    for (unsigned i = 0; (name = throttle_limit_name(i)) != NULL; i++) {
+        snprintf(labels, sizeof labels, "limit=\"%s\",decision=\"pass\"", name);
+        value(out, "limit_decisions_total", labels, sum->limits[i][0]);
+        snprintf(labels, sizeof labels, "limit=\"%s\",decision=\"refuse\"", name);
+        value(out, "limit_decisions_total", labels, sum->limits[i][1]);
+    }
+}
+
 static void stores(struct buf *out, const struct metrics *sum) {
     family(out, "store_duration_seconds", "histogram",
            "Time that one exchange with a store took; one with Redis serves a whole batch.");
@@ -178,6 +192,13 @@ static void pools(struct buf *out, const struct request *request) {
         snprintf(labels, sizeof labels, "pool=\"%.31s\",state=\"idle\"", list[i].name);
         value(out, "workers", labels, list[i].workers - list[i].busy);
     }
+    family(out, "queue", "gauge",
+           "Connections that wait for a worker to accept them, looked at four times a second.");
+    for (size_t i = 0; i < count; i++) {
+        snprintf(labels, sizeof labels, "pool=\"%.31s\"", list[i].name);
+        if (list[i].queue >= 0)
+            value(out, "queue", labels, (uint64_t)list[i].queue);
+    }
     family(out, "worker_deaths_total", "counter", "Workers that ended unasked, and were replaced.");
     for (size_t i = 0; i < count; i++) {
         snprintf(labels, sizeof labels, "pool=\"%.31s\"", list[i].name);
@@ -193,6 +214,7 @@ void handle_metrics(struct request *request) {
     value(&out, "build_info", "version=\"" PACKAGE_VERSION "\"", 1);
     requests(&out, &sum);
     decisions(&out, &sum);
+    limits(&out, &sum);
     stores(&out, &sum);
     lost(&out, &sum);
     mishaps(&out, &sum);

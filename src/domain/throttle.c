@@ -4,11 +4,27 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/metrics.h"
 #include "base/secret.h"
 
 /* How long, and how many, addresses are remembered that somebody signed in to an account from. */
 #define KNOWN_FOR_MS (90 * INT64_C(86400000))
 #define KNOWN_MOST   32
+
+static const char *const limit_names[] = {"login_address",    "login_account",   "login_failures",
+                                          "register_address", "refresh_address", "client_address"};
+#define LIMITS (sizeof limit_names / sizeof *limit_names)
+_Static_assert(LIMITS <= METRICS_LIMITS, "each limit is counted apart");
+
+const char *throttle_limit_name(unsigned number) {
+    return number < LIMITS ? limit_names[number] : NULL;
+}
+
+static void count(const struct limit_result *limit) {
+    for (unsigned i = 0; i < LIMITS; i++)
+        if (strcmp(limit_names[i], limit->name) == 0)
+            metrics_limit(i, !limit->allowed);
+}
 
 const char *throttle_subject(struct arena *arena, const char *address) {
     struct in6_addr v6;
@@ -61,7 +77,7 @@ struct throttle throttle_login_ask(const struct realm *realm, struct arena *aren
 
 static struct throttle one(const struct realm *realm, struct arena *arena, const char *name,
                            const char *subject, struct conf_rate rate, int cost) {
-    struct throttle throttle = {.of = {.name = name, .rate = rate}};
+    struct throttle throttle = {.of = {.name = name, .rate = rate}, .looks = cost == 0};
     if (realm->conf->limit_enabled)
         throttle.ask = limits_ask(realm->cache, arena, name, subject, rate, cost);
     return throttle;
@@ -109,6 +125,9 @@ enum answer throttle_answer(const struct realm *realm, const struct throttle *th
         answer = limits_answer(throttle->ask, &result->all.limits[0]);
     }
     set_retry(result);
+    for (size_t i = 0; answer != ANSWER_UNKNOWN && i < result->all.count; i++)
+        if (!throttle->looks || !result->all.limits[i].allowed)
+            count(&result->all.limits[i]);
     return answer;
 }
 

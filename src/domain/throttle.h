@@ -16,6 +16,7 @@
 struct throttle {
     struct ask *ask;
     bool login;             /* several limits at once; else one: */
+    bool looks;             /* … which is not taken from */
     struct limit_result of; /* its name and rate */
 };
 
@@ -50,6 +51,9 @@ bool throttle_is_besieged(struct throttle_result *result);
 void throttle_forgive(const struct realm *realm, struct arena *arena, const char *address,
                       const char *account, const char *other,
                       const struct throttle_result *result);
+
+/* The limits by the number that metrics know them by; NULL: there are no more. */
+const char *throttle_limit_name(unsigned number);
 
 /* The subject that an address is counted as: itself, or its /64 ("2001:db8:1:2::/64"). */
 const char *throttle_subject(struct arena *arena, const char *address);

@@ -46,6 +46,13 @@ void board_count_death(const char *name) {
         pool->deaths++;
 }
 
+void board_set_queue(const char *name, int64_t waiting) {
+    struct board_pool *pool = pool_named(name);
+
+    if (pool)
+        pool->queue = waiting;
+}
+
 static void add_workers(struct pool_state *state) {
     for (struct board_slot *slot = slots; slot < slots + POOL_MAX_WORKERS; slot++) {
         if (slot->pid == 0 || strcmp(slot->name, state->name) != 0)
@@ -62,6 +69,7 @@ size_t pool_states(struct pool_state *out, size_t max) {
         memset(&out[count], 0, sizeof out[count]);
         snprintf(out[count].name, sizeof out[count].name, "%s", pools[count].name);
         out[count].deaths = pools[count].deaths;
+        out[count].queue = pools[count].queue;
         add_workers(&out[count]);
     }
     return count;

@@ -16,6 +16,8 @@ void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char 
 bool board_turn(unsigned slot, unsigned most, bool wanted);
 /* Master only: a worker of that pool ended unasked. */
 void board_count_death(const char *name);
+/* Master only: how many connections wait at that pool's socket. */
+void board_set_queue(const char *name, int64_t waiting);
 void board_clear(unsigned slot);
 
 #endif

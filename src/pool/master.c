@@ -22,6 +22,7 @@
 #include "pool/handover.h"
 #include "pool/notify.h"
 #include "pool/pidfile.h"
+#include "pool/queue.h"
 #include "pool/signals.h"
 #include "pool/status.h"
 
@@ -230,6 +231,12 @@ static void serve(struct master *master) {
         children_fill(master->coming);
 }
 
+static void look_at_queues(const struct generation *generation) {
+    for (size_t i = 0; i < generation->plan->count; i++)
+        if (generation->fds[i] >= 0)
+            board_set_queue(generation->plan->pools[i].name, queue_length(generation->fds[i]));
+}
+
 static void tick(struct master *master) {
     int64_t now = clock_mono_ms();
 
@@ -240,6 +247,7 @@ static void tick(struct master *master) {
                                                                   : POOL_TICK_MS);
     if (master->ops->tick)
         master->ops->tick(master->present->plan);
+    look_at_queues(master->present);
     master->ticked_ms = now;
     master->tick_ms = now + POOL_TICK_MS;
 }

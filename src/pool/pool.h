@@ -123,6 +123,7 @@ struct pool_state {
     unsigned workers; /* alive, of every generation */
     unsigned busy;    /* … with a request at hand */
     uint64_t deaths;  /* of workers, unasked, since the master started or was replaced */
+    int64_t queue;    /* connections that wait to be accepted, as of the last tick; -1: not known */
 };
 /* Fills at most max; returns how many. */
 size_t pool_states(struct pool_state *out, size_t max);

@@ -43,6 +43,7 @@ struct board_slot {
 struct board_pool {
     char name[32]; /* empty: free */
     _Atomic uint64_t deaths;
+    _Atomic int64_t queue; /* connections that wait to be accepted, a moment ago; -1: not known */
 };
 
 /* Who has had a turn for longer, or has not asked for one so long, is stuck and counts no more. */

@@ -4,13 +4,15 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from urllib.parse import urlsplit
 
 import pytest
 
-from gate import granted, refused, wait_until
+from gate import (PASSWORD, basic, fresh_email, granted, refused, run_instance, wait_until)
 from test_outage import stopped
+from test_status import status
 
 LINE = re.compile(r'^(gatehouse_[a-z_]+)(?:\{(.*)\})? (\d+(?:\.\d+)?)$')
 LABEL = re.compile(r'([a-z]+)="([^"\\\n]*)"')
@@ -134,6 +136,66 @@ def test_counts_outlive_workers_and_reloads(frail):
     granted(verify(frail, login.access), 204)
     assert value(scrape(frail), "decisions_total", decision="allow", reason="ok") == \
         value(before, "decisions_total", decision="allow", reason="ok") + 1
+
+
+LIMITS = ("login_address", "login_account", "login_failures", "register_address", "refresh_address",
+          "client_address")
+
+
+@pytest.fixture(scope="module")
+def limited():
+    for instance in run_instance(limit__enabled="yes", limit__login_address="6/1h",
+                                 limit__login_account="2/1h", limit__login_failures="100/4d",
+                                 limit__register_address="1/1h", limit__refresh_address="1/1h",
+                                 limit__client_address="1/1h", pool__login__workers="1",
+                                 pool__web__workers="2"):
+        yield instance.site()
+
+
+def test_limits_are_counted(limited):
+    site = limited
+    counted = Counted(site)
+    user = site.register()
+    refused(site.post("/register", {"email": fresh_email(), "password": PASSWORD}), "rate_limited")
+    login = user.login()
+    for _ in range(2):
+        refused(user.try_login(password="wrong"), "invalid_credentials")
+    refused(user.try_login(password="wrong"), "rate_limited")
+    granted(login.refresh())
+    refused(login.refresh(), "rate_limited")
+    site.ctl_ok("client", "add", "shop", stdin="a secret of the shop that is long enough\n")
+    for code in ("invalid_client", "rate_limited"):
+        refused(site.call("POST", "/introspect", b"token=x", headers={
+            "Authorization": basic("shop", "wrong"),
+            "Content-Type": "application/x-www-form-urlencoded"}), code)
+
+    def moved(limit):
+        return tuple(counted("limit_decisions_total", limit=limit, decision=decision)
+                     for decision in ("pass", "refuse"))
+    assert {limit: moved(limit) for limit in LIMITS} == {
+        "login_address": (4, 0), "login_account": (3, 1), "login_failures": (4, 0),
+        "register_address": (1, 1), "refresh_address": (1, 1), "client_address": (1, 1)}
+    assert counted("errors_total", code="rate_limited") == 4
+
+
+def test_a_queue_is_seen(limited):
+    """The one worker of a pool stands still, and others come."""
+    site = limited
+    assert value(scrape(site), "queue", pool="login") == 0
+    worker, = [worker["pid"] for worker in status(site)["workers"]
+               if worker["name"].startswith("login/")]
+    os.kill(worker, signal.SIGSTOP)
+    links = []
+    try:
+        for _ in range(3):
+            links.append(socket.socket(socket.AF_UNIX))
+            links[-1].connect(site.conf("pool.login", "listen"))
+        wait_until(lambda: value(scrape(site), "queue", pool="login") == 3, 5)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+        for link in links:
+            link.close()
+    wait_until(lambda: value(scrape(site), "queue", pool="login") == 0, 5)
 
 
 def test_an_outage_is_counted_and_does_not_stop_the_counting(frail):

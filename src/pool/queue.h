@@ -1,0 +1,13 @@
+/*
+ * queue: how many connections wait at a listening socket to be accepted.
+ */
+#ifndef POOL_QUEUE_H
+#define POOL_QUEUE_H
+
+#include <stdint.h>
+
+/* As the kernel says; -1 where it does not (no Linux sock_diag, or a sandbox without AF_NETLINK).
+ * Costs three system calls for a Unix socket, one for TCP; never waits. */
+int64_t queue_length(int listen_fd);
+
+#endif
