@@ -153,6 +153,9 @@ static void lost(struct buf *out, const struct metrics *sum) {
 }
 
 static void mishaps(struct buf *out, const struct metrics *sum) {
+    family(out, "redis_went_back_total", "counter",
+           "How often Redis had lost what it had acknowledged, and sessions were ended for it.");
+    value(out, "redis_went_back_total", "", sum->events[EVENT_REDIS_WENT_BACK]);
     family(out, "descriptors_exhausted_total", "counter",
            "Connections that were given up because file descriptors had run out.");
     value(out, "descriptors_exhausted_total", "", sum->events[EVENT_DESCRIPTORS]);

@@ -51,6 +51,7 @@ enum metrics_event {
     EVENT_UPGRADE_REFUSED, /* SIGUSR2 was not followed, and the old program goes on */
     EVENT_KEYS_REFUSED,    /* changed keys could not be taken up */
     EVENT_WORKER_HUNG,     /* a worker stood still and was killed */
+    EVENT_REDIS_WENT_BACK, /* Redis had lost what it had acknowledged */
     EVENT_CLOCK_SET,       /* the wall clock was set */
     EVENT_COUNT
 };

@@ -211,8 +211,8 @@ static bool is_jti(const char *id) {
 /* Nobody can say whether an access token with this id exists, or how long it would live. */
 static enum answer revoke_jti(struct ctl *ctl, const char *jti) {
     const struct ask *ask =
-        sessions_blacklist_ask(ctl->realm.cache, ctl->arena,
-                               (struct token_end){.jti = jti, .left_ms = LONGEST_LIFE_MS});
+        sessions_revoke_token_ask(ctl->realm.cache, ctl->arena, NULL,
+                                  (struct token_end){.jti = jti, .left_ms = LONGEST_LIFE_MS});
     cache_flush(ctl->realm.cache);
     return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
 }

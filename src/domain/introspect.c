@@ -94,7 +94,7 @@ static enum answer revoke_access_token(const struct realm *realm, struct arena *
     end.left_ms += TOKEN_MAX_SKEW_S * 1000;
     if (end.left_ms <= 0)
         return ANSWER_NO;
-    const struct ask *ask = sessions_blacklist_ask(realm->cache, arena, end);
+    const struct ask *ask = sessions_revoke_token_ask(realm->cache, arena, credential->sid, end);
     cache_flush(realm->cache);
     return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
 }

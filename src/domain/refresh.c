@@ -117,11 +117,13 @@ enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena
                                   struct session_who *who) {
     struct refresh_result result;
     enum refresh_state state = sessions_refresh_answer(use->ask, arena, &result);
-    if (state == REFRESH_REUSED)
+    if (state == REFRESH_REUSED) {
+        cache_ask_mark(realm->cache, arena); /* asked with what the batch asks next, or at its end */
         log_alarm("a spent refresh token was presented again: its session was ended, the token "
                     "may have been stolen",
                     F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
                     F_STR("user", result.user_id));
+    }
     if (state != REFRESH_ROTATED)
         return state;
     *who = result.who;

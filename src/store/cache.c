@@ -1,5 +1,6 @@
 #include "store/cache.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,56 @@ static int64_t deadline_of(const struct cache *cache) {
     return clock_mono_ms() + cache->link.conf->redis_timeout;
 }
 
+static void log_went_back(const struct cache *cache, bool forget, int64_t ended) {
+    metrics_event(EVENT_REDIS_WENT_BACK, 1);
+    if (forget)
+        log_error("Redis has lost what it had acknowledged, logouts among it: every session is ended",
+                  F_INT("records", ended), F_STR("address", link_address(&cache->link)),
+                  F_STR("cure", "users sign in again; with appendonly yes in redis.conf no crash would "
+                                "lose it"));
+    else
+        log_error("the new primary of Redis lacks what the one before had acknowledged: something that "
+                  "was ended may not be",
+                  F_STR("address", link_address(&cache->link)),
+                  F_STR("cure", "revoke it again; min-replicas-to-write 1 in redis.conf makes this "
+                                "less likely"));
+}
+
+/* Whether this Redis, just connected to, may be asked. */
+static bool is_where_it_was(struct cache *cache) {
+    int64_t known = atomic_load(&cache->link.gate->mark);
+    bool forget = !link_has_sentinels(&cache->link);
+    char key[80], number[24];
+    if (known == 0)
+        return true;
+    snprintf(key, sizeof key, "%smark", cache->link.conf->redis_prefix);
+    snprintf(number, sizeof number, "%lld", (long long)known);
+    const char *argv[] = {"EVALSHA", cache->link.shas[SCRIPT_WENT_BACK], "1", key,
+                          cache->link.conf->redis_prefix, number, forget ? "1" : "0"};
+    size_t lens[sizeof argv / sizeof *argv];
+    for (size_t i = 0; i < sizeof argv / sizeof *argv; i++)
+        lens[i] = strlen(argv[i]);
+    link_command(&cache->link, (int)(sizeof argv / sizeof *argv), argv, lens);
+    const struct reply *reply = link_reply(&cache->link);
+    if (reply == NULL || reply->kind != REPLY_INT) {
+        if (reply != NULL)
+            note(cache, reply->kind == REPLY_ERROR ? reply->text : "it does not know its own mark");
+        return false;
+    }
+    if (reply->number >= 0)
+        log_went_back(cache, forget, reply->number);
+    return true;
+}
+
+static bool open_link(struct cache *cache, int64_t deadline) {
+    if (!link_open(&cache->link, deadline))
+        return false;
+    if (is_where_it_was(cache))
+        return true;
+    link_close(&cache->link);
+    return false;
+}
+
 static bool ensure(struct cache *cache, int64_t deadline) {
     leave_old_primary(cache);
     if (link_is_open(&cache->link))
@@ -71,7 +122,7 @@ static bool ensure(struct cache *cache, int64_t deadline) {
         note(cache, "Redis did not answer a moment ago");
         return false;
     }
-    if (!link_open(&cache->link, deadline)) {
+    if (!open_link(cache, deadline)) {
         gate_failed(cache->link.gate);
         log_down(cache);
         return false;
@@ -145,6 +196,11 @@ void ask_prefix(struct cache *cache, struct ask *ask) {
     ask_text(ask, cache->link.conf->redis_prefix);
 }
 
+void cache_ask_mark(struct cache *cache, struct arena *arena) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_MARK);
+    ask_key(cache, arena, ask, "mark", "");
+}
+
 static const char *const small_numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};
 
 static void send_ask(struct cache *cache, struct ask *ask, bool whole_script) {
@@ -183,6 +239,12 @@ static void log_refused(struct cache *cache, const struct ask *ask, const struct
                     ask->script >= 0 ? script_name((enum cache_script)ask->script) : ask->argv[0]));
 }
 
+static void take_reply(struct cache *cache, struct ask *ask, const struct reply *reply) {
+    ask->reply = reply->kind == REPLY_ERROR ? NULL : reply;
+    if (ask->script % SCRIPT_COUNT == SCRIPT_MARK && reply->kind == REPLY_INT)
+        gate_marked(cache->link.gate, reply->number);
+}
+
 /* One write and one read for [first, end of the list).  Returns the first ask that is still to be
  * answered, NULL when all are; an ask that Redis refused is answered with NULL. */
 static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconnect) {
@@ -193,7 +255,7 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
         const struct reply *reply = link_reply(&cache->link);
         if (reply == NULL)
             return ask;
-        ask->reply = reply->kind == REPLY_ERROR ? NULL : reply;
+        take_reply(cache, ask, reply);
         if (reply->kind != REPLY_ERROR)
             continue;
         if (ask->script >= 0 && strncmp(reply->text, "NOSCRIPT", 8) == 0) {
@@ -214,7 +276,7 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
         const struct reply *reply = link_reply(&cache->link);
         if (reply == NULL)
             return ask;
-        ask->reply = reply->kind == REPLY_ERROR ? NULL : reply;
+        take_reply(cache, ask, reply);
         if (reply->kind == REPLY_ERROR)
             log_refused(cache, ask, reply);
     }

@@ -62,6 +62,15 @@ void ask_int(struct arena *arena, struct ask *ask, int64_t number);
 /* The prefix of every key, for scripts that make keys from what they find. */
 void ask_prefix(struct cache *cache, struct ask *ask);
 
+/*
+ * To be asked behind whatever ends something (a session, a token).  A Redis that saves snapshots, and
+ * crashes, comes back as it was some time ago: with sessions that were ended since.  So each end moves
+ * a mark, a number in Redis; workers remember the highest one that was acknowledged, and a new
+ * connection to a Redis that does not know it ends every session there, before anything else is asked.
+ * Where sentinels are, a new primary may lack the last moment's writes, and goes on: the log says so.
+ */
+void cache_ask_mark(struct cache *cache, struct arena *arena);
+
 /* Asks all that was begun; afterwards each ask has its reply, or NULL.  Nothing begun: nothing is
  * done.  The replies of the flush before are gone. */
 void cache_flush(struct cache *cache);

@@ -15,6 +15,12 @@ bool gate_may_try(struct gate *gate, int64_t try_ms) {
     return atomic_compare_exchange_strong(&gate->shut_until, &until, now + try_ms);
 }
 
+void gate_marked(struct gate *gate, int64_t mark) {
+    int64_t known = atomic_load(&gate->mark);
+    while (known < mark && !atomic_compare_exchange_weak(&gate->mark, &known, mark))
+        continue;
+}
+
 void gate_opened(struct gate *gate) {
     /* Read first: while all is well nobody writes, and the line stays in every processor's cache. */
     if (atomic_load(&gate->shut_until) != 0)

@@ -17,6 +17,8 @@
 
 struct gate {
     _Atomic int64_t shut_until; /* clock_mono_ms; 0: open */
+    /* The highest that Redis has acknowledged; 0: none yet.  See cache_ask_mark. */
+    _Atomic int64_t mark;
     /* Where sentinels say which host leads: see sentinel.h. */
     _Atomic int64_t ask_after;                  /* clock_mono_ms */
     _Atomic int64_t rest_until[CONF_MAX_HOSTS]; /* clock_mono_ms; of sentinels that did not answer */
@@ -27,6 +29,8 @@ struct gate {
 /* Whether the caller may try now.  When the gate was shut, it stays shut for the others while the
  * caller tries, for at most try_ms. */
 bool gate_may_try(struct gate *gate, int64_t try_ms);
+/* A mark was acknowledged. */
+void gate_marked(struct gate *gate, int64_t mark);
 /* The store has just answered, on whichever connection: everybody may try. */
 void gate_opened(struct gate *gate);
 /* It did not. */

@@ -103,7 +103,7 @@ static void note(struct redis_link *link, const char *why) {
     snprintf(link->why, sizeof link->why, "%s", why);
 }
 
-static bool has_sentinels(const struct redis_link *link) {
+bool link_has_sentinels(const struct redis_link *link) {
     return link->address.sentinel_count > 0;
 }
 
@@ -111,7 +111,7 @@ static bool has_sentinels(const struct redis_link *link) {
 static bool find_primary(struct redis_link *link, int64_t deadline) {
     char why[200];
     int64_t half = clock_mono_ms() + (deadline - clock_mono_ms()) / 2;
-    if (!has_sentinels(link) || sentinel_find(&link->address, &link->sentinels, link->gate, half,
+    if (!link_has_sentinels(link) || sentinel_find(&link->address, &link->sentinels, link->gate, half,
                                               &link->primary, why, sizeof why))
         return true;
     snprintf(link->why, sizeof link->why, "no sentinel names a primary: %s", why);
@@ -137,7 +137,7 @@ static bool read_certificates(struct redis_link *link) {
 
 static bool open_wire(struct redis_link *link, int64_t deadline) {
     const struct conf_redis_address *to = &link->address;
-    bool named = has_sentinels(link);
+    bool named = link_has_sentinels(link);
     if (!read_certificates(link) || !find_primary(link, deadline))
         return false;
     if (!wire_open(&link->wire, to->path, named ? link->primary.host : to->host,
@@ -227,12 +227,12 @@ bool link_open(struct redis_link *link, int64_t deadline) {
 }
 
 bool link_is_stale(const struct redis_link *link) {
-    return has_sentinels(link) && link_is_open(link) &&
+    return link_has_sentinels(link) && link_is_open(link) &&
            sentinel_moved(&link->address, &link->sentinels, link->gate, &link->primary);
 }
 
 const char *link_address(const struct redis_link *link) {
-    if (has_sentinels(link))
+    if (link_has_sentinels(link))
         return link->address.master;
     return link->address.path[0] != '\0' ? link->address.path : link->address.host;
 }

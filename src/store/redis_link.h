@@ -43,6 +43,8 @@ void link_close(struct redis_link *link);
 bool link_is_open(const struct redis_link *link);
 /* Whether another Redis leads by now, and this one's word counts no more. */
 bool link_is_stale(const struct redis_link *link);
+/* Whether sentinels say who leads. */
+bool link_has_sentinels(const struct redis_link *link);
 /* Where it goes, for logs. */
 const char *link_address(const struct redis_link *link);
 

@@ -108,6 +108,8 @@ struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *are
     ask_key(cache, arena, lookup.session, "session:", sid);
     ask_text(lookup.session, "who");
     ask_text(lookup.session, "last");
+    ask_text(lookup.session, "revoked");
+    lookup.jti = jti;
     if (jti != NULL) {
         lookup.blacklist = cache_ask(cache, arena, "EXISTS");
         ask_key(cache, arena, lookup.blacklist, "blacklist:", jti);
@@ -118,13 +120,14 @@ struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *are
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms) {
     const struct reply *session = lookup->session->reply;
-    if (session == NULL || session->kind != REPLY_LIST || session->count != 2)
+    if (session == NULL || session->kind != REPLY_LIST || session->count != 3)
         return SESSION_UNKNOWN;
     if (lookup->blacklist != NULL) {
         const struct reply *blacklisted = lookup->blacklist->reply;
         if (blacklisted == NULL || blacklisted->kind != REPLY_INT)
             return SESSION_UNKNOWN;
-        if (blacklisted->number != 0)
+        const char *revoked = reply_text(reply_at(session, 2));
+        if (blacklisted->number != 0 || (revoked != NULL && strstr(revoked, lookup->jti) != NULL))
             return SESSION_TOKEN_REVOKED;
     }
     if (reply_at(session, 0)->kind == REPLY_NIL)
@@ -253,6 +256,7 @@ struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const cha
     ask_prefix(cache, ask);
     ask_text(ask, user_id != NULL ? user_id : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
+    cache_ask_mark(cache, arena);
     return ask;
 }
 
@@ -272,6 +276,7 @@ struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const
     ask_prefix(cache, ask);
     ask_text(ask, except != NULL ? except : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
+    cache_ask_mark(cache, arena);
     return ask;
 }
 
@@ -282,13 +287,17 @@ enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended) {
     return ANSWER_YES;
 }
 
-struct ask *sessions_blacklist_ask(struct cache *cache, struct arena *arena,
-                                   struct token_end token) {
-    struct ask *ask = cache_ask(cache, arena, "SET");
+struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                      struct token_end token) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_TOKEN_REVOKE);
     ask_key(cache, arena, ask, "blacklist:", token.jti);
-    ask_text(ask, "1");
-    ask_text(ask, "PX");
+    if (sid != NULL) {
+        ask_key(cache, arena, ask, "session:", sid);
+        ask_key(cache, arena, ask, "refresh:", sid);
+    }
+    ask_text(ask, token.jti);
     ask_int(arena, ask, token.left_ms > 0 ? token.left_ms : 1);
+    cache_ask_mark(cache, arena);
     return ask;
 }
 

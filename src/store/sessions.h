@@ -58,6 +58,7 @@ enum session_state {
 
 struct session_lookup {
     struct ask *session, *blacklist;
+    const char *jti; /* of the access token that was presented; NULL: none was */
 };
 
 /* jti: the access token's, NULL when the credential is the session token. */
@@ -140,9 +141,10 @@ struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const
                                  const char *except, struct token_end token);
 enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended);
 
-/* An access token alone: it is refused from now on, its session goes on.  jti must not be NULL. */
-struct ask *sessions_blacklist_ask(struct cache *cache, struct arena *arena,
-                                   struct token_end token);
+/* An access token alone: it is refused from now on, its session goes on.  sid: its session's, NULL where
+ * nobody knows; jti must not be NULL. */
+struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                      struct token_end token);
 
 /* Listing ------------------------------------------------------------------------------------ */
 

@@ -4,7 +4,7 @@
 -- ARGV  family presented next nonce ttl idle grace prefix sid
 -- Returns {'unknown'}, {'reused', uid} or {'rotated', nonce, uid, who, milliseconds to the end}.
 local r = redis.call('HMGET', KEYS[1], 'family', 'current', 'uid', 'who', 'client', 'created', 'end',
-  'version')
+  'version', 'revoked')
 -- Only who was handed a token of this family knows the family's secret: a token made up from a
 -- session id, which is public, ends nobody's session.
 if not r[1] or r[1] ~= ARGV[1] then return {'unknown'} end
@@ -27,5 +27,6 @@ else
 end
 redis.call('HSET', KEYS[2], 'uid', r[3], 'who', r[4], 'version', r[8], 'client', r[5], 'created', r[6],
   'last', now, 'end', r[7])
+if r[9] then redis.call('HSET', KEYS[2], 'revoked', r[9]) end
 redis.call('PEXPIRE', KEYS[2], math.min(tonumber(ARGV[6]), left))
 return {'rotated', nonce, r[3], r[4], left}
