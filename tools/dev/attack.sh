@@ -3,8 +3,8 @@
 # prints its figures in one line and fails when it misses a criterion.
 
 # In the order of their running; those at the end ask for what others have published.
-ATTACKS=(records races refresh replay spellings clock large texts methods guessing timing keyfiles
-    rotation fronts documents wycheproof)
+ATTACKS=(records races refresh replay confusion spellings clock large texts methods guessing timing
+    keyfiles rotation fronts documents wycheproof)
 
 attack_known() {
     local one
