@@ -1,6 +1,7 @@
 """Fixtures for docs/ and examples/: the running site, hosts beside it, and a browser."""
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ HERE = Path(__file__).resolve().parent
 for folder in (HERE, HERE.parent / "flow"):
     sys.path.insert(0, str(folder))
 
-from gate import Instance, Site, free_ports, run_instance  # noqa: E402
+from gate import Instance, Site, free_ports, plain_environment, run_instance  # noqa: E402
 from browser import Browser  # noqa: E402
 from host import Host  # noqa: E402
 
@@ -21,12 +22,24 @@ def site():
     return Site(dict(os.environ))
 
 
-def make_host(site):
+@pytest.fixture(scope="session")
+def installed(site, tmp_path_factory):
+    """What make install puts beside the programs; it knows the examples' list."""
+    folder = tmp_path_factory.mktemp("installed")
+    done = subprocess.run(
+        ["make", "-s", "-C", site.env["BIN_DIR"], "install-data", f"DESTDIR={folder}",
+         "prefix=/usr/local"], capture_output=True, text=True, timeout=300, check=False,
+        env=plain_environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def make_host(site, installed):
     top = Path(tempfile.mkdtemp(prefix="gatehouse-docs."))
     top.chmod(0o755)
     host = None
     try:
-        host = Host(site, top)
+        host = Host(site, top, installed)
         for name in ("ada", "grace"):
             host.forget_user(name + "@example.org")
         yield host
@@ -37,8 +50,8 @@ def make_host(site):
 
 
 @pytest.fixture(scope="module")
-def host(site):
-    yield from make_host(site)
+def host(site, installed):
+    yield from make_host(site, installed)
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +62,8 @@ def apache_instance():
 
 
 @pytest.fixture(scope="module")
-def apache_host(apache_instance):
-    yield from make_host(apache_instance.site())
+def apache_host(apache_instance, installed):
+    yield from make_host(apache_instance.site(), installed)
 
 
 @pytest.fixture(scope="session")
