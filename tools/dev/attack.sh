@@ -3,7 +3,7 @@
 # prints its figures in one line and fails when it misses a criterion.
 
 # In the order of their running; those at the end ask for what others have published.
-ATTACKS=(records races refresh replay confusion spellings clock large texts methods guessing timing
+ATTACKS=(records races refresh replay confusion mixing spellings clock large texts methods guessing timing
     keyfiles rotation fronts documents wycheproof)
 
 attack_known() {
