@@ -114,6 +114,8 @@ static bool yescrypt_in_bounds(const struct conf *conf, const char *parameters) 
 
 /* $7$: N as a power of two, then r = 32 as libxcrypt writes it, or 8 as others do, and p = 1. */
 static bool scrypt_in_bounds(const char *hash) {
+    if (hash[3] == '\0')
+        return false;
     int r = strncmp(hash + 4, "U..../....", 10) == 0   ? 32
             : strncmp(hash + 4, "6..../....", 10) == 0 ? 8
                                                        : 0;

@@ -128,9 +128,12 @@ static void refused_kinds(void **state) {
         "$7$B",
         "korrekt Pferd",
     };
-    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++)
-        if (verify("korrekt Pferd", hashes[i]) || verify("", hashes[i]))
-            fail_msg("\"%s\" verifies", hashes[i]);
+    for (size_t i = 0; i < sizeof hashes / sizeof *hashes; i++) {
+        char *hash = strdup(hashes[i]); /* the sanitizer sees what is read behind its end */
+        if (verify("korrekt Pferd", hash) || verify("", hash))
+            fail_msg("\"%s\" verifies", hash);
+        free(hash);
+    }
     assert_false(verify("korrekt Pferd", NULL));
     assert_false(verify("", NULL));
 }
