@@ -161,6 +161,7 @@ int verb_client_delete(struct ctl *ctl);
 int verb_client_list(struct ctl *ctl);
 int verb_db_migrate(struct ctl *ctl);
 int verb_db_status(struct ctl *ctl);
+int verb_doctor(struct ctl *ctl);
 int verb_json_check(struct ctl *ctl);
 int verb_key_list(struct ctl *ctl);
 int verb_key_new(struct ctl *ctl);

@@ -30,6 +30,10 @@ const struct verb verbs[] = {
     {"db", "status", verb_db_status, NEEDS_DATABASE, 0, 0, "",
      "", "gatehousectl db status",
      "List the steps of the schema; exits with 1 when one is pending."},
+    {"doctor", "", verb_doctor, 0, 0, 0, "--web= --web-conf= --strict",
+     "[--web nginx|apache|lighttpd|none] [--web-conf FILE] [--strict]", "gatehousectl doctor",
+     "Look at the whole installation: configuration, keys, stores, sockets, web server, machine; each "
+     "finding with what to do."},
     {"key", "new", verb_key_new, NEEDS_CONF, 0, 0, "--alg=",
      "[--alg HS256|HS384|HS512|RS256|ES256]", "gatehousectl key new --alg ES256",
      "Make a key and publish it; the first one signs, any other after key rotate."},

@@ -1,0 +1,164 @@
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/peers.h"
+#include "ctl/doctor.h"
+#include "ctl/queue.h"
+
+static int64_t somaxconn(void) {
+    long long most = 0;
+    FILE *file = fopen("/proc/sys/net/core/somaxconn", "re");
+    if (file != NULL && fscanf(file, "%lld", &most) != 1)
+        most = 0;
+    if (file != NULL)
+        fclose(file);
+    return most;
+}
+
+/* 0, or why nobody can be reached there. */
+static int connect_error(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool, const struct stat *st) {
+    if ((st->st_mode & S_IWOTH) != 0 && pool->peers[0] == '\0')
+        doctor_says(doctor, DOCTOR_WARN, "socket",
+                    arena_printf(doctor->ctl->arena, "set mode = 0660 and group = GROUP OF THE WEB SERVER (or "
+                                                     "peers) in [pool.%s] and reload", pool->name),
+                    "%s has mode %04o: every user of this machine may connect, and name any client "
+                    "address", pool->listen, (unsigned)(st->st_mode & 07777));
+}
+
+/* A full socket is nobody's absence. */
+static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
+    struct stat st;
+    int64_t waiting, most;
+    enum doctor_level level = doctor->services.count > 0 ? DOCTOR_FAIL : DOCTOR_WARN;
+    const char *start = "start gatehouse (systemctl start gatehouse)";
+    if (lstat(pool->listen, &st) != 0) {
+        doctor_says(doctor, level, "socket", start, "%s ([pool.%s]) is not there: %s", pool->listen,
+                    pool->name, strerror(errno));
+        return;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        doctor_says(doctor, DOCTOR_FAIL, "socket", "remove it, or choose another path, and restart",
+                    "%s ([pool.%s]) is no socket", pool->listen, pool->name);
+        return;
+    }
+    look_at_mode(doctor, pool, &st);
+    int error = connect_error(pool->listen);
+    if (error == ECONNREFUSED)
+        doctor_says(doctor, level, "socket", start, "nobody listens on %s ([pool.%s])", pool->listen,
+                    pool->name);
+    else if (queue_of(pool->listen, &waiting, &most) && most > 0 && waiting * 2 > most)
+        doctor_says(doctor, DOCTOR_WARN, "socket", "see gatehousectl status for what the workers are doing, "
+                                                   "and raise workers in that pool",
+                    "%lld of %lld connections wait on %s", (long long)waiting, (long long)most,
+                    pool->listen);
+    else
+        doctor_says(doctor, DOCTOR_OK, "socket", NULL, "%s ([pool.%s]) is there", pool->listen,
+                    pool->name);
+}
+
+static void look_at_tcp(struct doctor *doctor, const struct conf_pool *pool) {
+    int64_t waiting, most;
+    if (queue_of(pool->listen, &waiting, &most))
+        doctor_says(doctor, DOCTOR_OK, "socket", NULL, "%s ([pool.%s]) is there", pool->listen,
+                    pool->name);
+    else
+        doctor_says(doctor, doctor->services.count > 0 ? DOCTOR_FAIL : DOCTOR_WARN, "socket",
+                    "start gatehouse (systemctl start gatehouse)",
+                    "nobody listens on %s ([pool.%s])", pool->listen, pool->name);
+    if (pool->secret_file[0] == '\0')
+        doctor_says(doctor, DOCTOR_WARN, "socket",
+                    arena_printf(doctor->ctl->arena, "use a Unix socket, or set secret_file in [pool.%s] and "
+                                                     "have the web server send GATEHOUSE_SECRET",
+                                 pool->name),
+                    "every user of this machine can connect to %s, and name any client address",
+                    pool->listen);
+}
+
+void doctor_sockets(struct doctor *doctor) {
+    const struct conf *conf = doctor->ctl->conf;
+    int64_t most = somaxconn();
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        const struct conf_pool *pool = &conf->pools[i];
+        if (pool->listen[0] == '/')
+            look_at_unix(doctor, pool);
+        else if (pool->listen[0] != '\0')
+            look_at_tcp(doctor, pool);
+        if (most > 0 && pool->listen[0] != '\0' && pool->backlog > most)
+            doctor_says(doctor, DOCTOR_WARN, "socket",
+                        arena_printf(doctor->ctl->arena, "sysctl -w net.core.somaxconn=%lld (and in "
+                                                         "/etc/sysctl.d), then restart",
+                                     (long long)pool->backlog),
+                        "[pool.%s] backlog = %lld, but the kernel lets only %lld wait "
+                        "(net.core.somaxconn): more are refused at once", pool->name,
+                        (long long)pool->backlog, (long long)most);
+    }
+}
+
+/* Whom the web server runs as -------------------------------------------------------------------- */
+
+static bool is_a_peer(const struct conf_pool *pool, const struct doctor_user *user) {
+    const char *at = pool->peers;
+    char word[128];
+    bool any = false;
+    while (peer_next(&at, word, sizeof word)) {
+        struct doctor_user peer;
+        if (peer_word(word) != PEER_USER)
+            continue;
+        any = true;
+        if (doctor_user_named(word, &peer) ? peer.uid == user->uid
+                                           : (uid_t)strtoul(word, NULL, 10) == user->uid)
+            return true;
+    }
+    return !any;
+}
+
+static const char *group_of(const struct doctor_user *user) {
+    const struct group *group = user->group_count > 0 ? getgrgid(user->groups[0]) : NULL;
+    return group != NULL ? group->gr_name : user->name;
+}
+
+void doctor_web_user(struct doctor *doctor, const struct doctor_user *user) {
+    const struct conf *conf = doctor->ctl->conf;
+    struct arena *arena = doctor->ctl->arena;
+    const char *blocked;
+    struct stat st;
+    for (size_t i = 0; i < conf->pool_count; i++) {
+        const struct conf_pool *pool = &conf->pools[i];
+        if (pool->listen[0] != '/' || stat(pool->listen, &st) != 0)
+            continue;
+        if (!doctor_user_may(arena, user, pool->listen, R_OK | W_OK, &blocked))
+            doctor_says(doctor, DOCTOR_FAIL, "socket",
+                        strcmp(blocked, pool->listen) == 0
+                            ? arena_printf(arena, "set group = %s in [pool.%s] (with socket units "
+                                                  "SocketGroup=) and restart", group_of(user), pool->name)
+                            : arena_printf(arena, "chmod o+x %s", blocked),
+                        "the web server's user %s cannot connect to %s: %s is in the way", user->name,
+                        pool->listen, blocked);
+        else if (!is_a_peer(pool, user))
+            doctor_says(doctor, DOCTOR_FAIL, "socket",
+                        arena_printf(arena, "add %s to peers in [pool.%s] and reload", user->name,
+                                     pool->name),
+                        "the web server's user %s may connect to %s, but is not among its peers (%s)",
+                        user->name, pool->listen, pool->peers);
+        else
+            doctor_says(doctor, DOCTOR_OK, "socket", NULL, "the web server's user %s may connect to %s",
+                        user->name, pool->listen);
+    }
+}

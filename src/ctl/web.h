@@ -1,0 +1,27 @@
+/*
+ * web: what can be seen of a web server's configuration; one file for each kind of server.
+ */
+#ifndef CTL_WEB_H
+#define CTL_WEB_H
+
+#include "ctl/doctor.h"
+
+/* What a running server was started with; NULL: its defaults. */
+struct web_server {
+    const char *conf, *prefix;
+};
+
+void web_nginx(struct doctor *doctor, const struct web_server *server);
+void web_apache(struct doctor *doctor, const struct web_server *server);
+void web_lighttpd(struct doctor *doctor, const struct web_server *server);
+
+/* Whether a pool is reached at this address (a path, or HOST:PORT), and says so if not. */
+void web_address(struct doctor *doctor, const char *area, const char *address, const char *where);
+/* The server runs as this user of the system: may it connect? */
+void web_user(struct doctor *doctor, const char *area, const char *name);
+/* The first line of text that holds word; NULL: none does.  In arena. */
+const char *web_line(struct arena *arena, const char *text, const char *word);
+/* The last part of a path. */
+const char *web_base(const char *path);
+
+#endif
