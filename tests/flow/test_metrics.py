@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -138,6 +139,8 @@ def test_counts_outlive_workers_and_reloads(frail):
         value(before, "decisions_total", decision="allow", reason="ok") + 1
 
 
+VERSION = re.search(r"AC_INIT\(\[gatehouse\], \[([^]]+)\]",
+                    (Path(__file__).resolve().parents[2] / "configure.ac").read_text())[1]
 LIMITS = ("login_address", "login_account", "login_failures", "register_address", "refresh_address",
           "client_address")
 
@@ -148,7 +151,8 @@ def limited():
                                  limit__login_account="2/1h", limit__login_failures="100/4d",
                                  limit__register_address="1/1h", limit__refresh_address="1/1h",
                                  limit__client_address="1/1h", pool__login__workers="1",
-                                 pool__web__workers="2"):
+                                 pool__web__workers="2", server__hang="2s", mariadb__timeout="1s",
+                                 redis__timeout="200ms"):
         yield instance.site()
 
 
@@ -178,24 +182,56 @@ def test_limits_are_counted(limited):
     assert counted("errors_total", code="rate_limited") == 4
 
 
-def test_a_queue_is_seen(limited):
+def test_a_queue_is_seen_and_a_worker_that_hangs(limited):
     """The one worker of a pool stands still, and others come."""
     site = limited
+    counted = Counted(site)
     assert value(scrape(site), "queue", pool="login") == 0
     worker, = [worker["pid"] for worker in status(site)["workers"]
                if worker["name"].startswith("login/")]
-    os.kill(worker, signal.SIGSTOP)
     links = []
+    os.kill(worker, signal.SIGSTOP)
     try:
         for _ in range(3):
             links.append(socket.socket(socket.AF_UNIX))
             links[-1].connect(site.conf("pool.login", "listen"))
-        wait_until(lambda: value(scrape(site), "queue", pool="login") == 3, 5)
+        wait_until(lambda: value(scrape(site), "queue", pool="login") == 3, 2)
+        # The master takes it for what it is, and a successor takes up who waits.
+        wait_until(lambda: counted("worker_hangs_total") == 1, 20)
+        wait_until(lambda: value(scrape(site), "queue", pool="login") == 0, 10)
     finally:
-        os.kill(worker, signal.SIGCONT)
         for link in links:
             link.close()
-    wait_until(lambda: value(scrape(site), "queue", pool="login") == 0, 5)
+    assert counted("worker_deaths_total", pool="login") == 1
+
+
+def test_what_was_refused_is_counted(limited):
+    site = limited
+    master = int(site.env["MASTER_PID"])
+    path = Path(site.env["CONF"])
+    counted = Counted(site)
+    before = set(site.workers())
+    os.kill(master, signal.SIGHUP)
+    wait_until(lambda: counted("reloads_total", outcome="done") == 1, 10)
+    wait_until(lambda: not before & set(site.workers()), 10)
+    text = path.read_text()
+    path.write_text(text + "[nonsense]\n")
+    try:
+        os.kill(master, signal.SIGHUP)
+        wait_until(lambda: counted("reloads_total", outcome="refused") == 1, 10)
+        os.kill(master, signal.SIGUSR2)
+        wait_until(lambda: counted("upgrades_refused_total") == 1, 10)
+    finally:
+        path.write_text(text)
+    key = Path(site.conf("token", "keys")) / "short.hs256.key"
+    key.write_text("c2hvcnQ\n")
+    key.chmod(0o600)
+    try:
+        wait_until(lambda: counted("keys_refused_total") >= 1, 10)
+    finally:
+        key.unlink()
+    assert counted("batches_total") > 5
+    assert value(scrape(site), "build_info", version=VERSION) == 1
 
 
 def test_an_outage_is_counted_and_does_not_stop_the_counting(frail):
