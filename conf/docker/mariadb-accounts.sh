@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Run once by MariaDB's image, as soon as the data directory has been made: the database and its two
-# accounts. `gatehouse` reads and writes rows (sql/grants.sql); `gatehouse_owner` makes and changes
-# the tables, and only the service `migrate` knows its password.
+# accounts. `gatehouse` reads and writes rows (sql/grants.sql); `gatehouse_owner` makes and changes the
+# tables and reads the audit trail, and only the service `migrate` knows its password.
 #
 # The image sources this file or executes it, as the host's file system gives permissions; in a
 # subshell it changes nothing of the image's script.

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "domain/audit.h"
 
 /* What a batch's arena keeps; larger requests give it back. */
 #define ARENA_BLOCK (64 * 1024)
@@ -333,6 +334,11 @@ static void finish(struct request *request) {
 
 static void speak_for(const struct request *request) {
     log_context(request->id, request->address);
+    struct audit_scene scene = {.user_id = request->who.user_id,
+                                .session = request->credential.sid,
+                                .address = request->address,
+                                .request_id = request->id};
+    audit_set_scene(request->realm->audit, &scene);
 }
 
 /* Does what is next for a request, and adds up where the time went. */
@@ -426,6 +432,9 @@ size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
     log_context(NULL, NULL);
     /* Last activities that are still to be written borrow from the arena. */
     cache_flush(api->realm->cache);
+    /* Answers have been sent: nobody waits for this. */
+    audit_set_scene(api->realm->audit, &(struct audit_scene){0});
+    audit_flush(api->realm);
     arena_reset(api->arena, ARENA_KEEP);
     return count - api->put_off;
 }

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/form.h"
 #include "base/log.h"
+#include "domain/audit.h"
 #include "domain/client.h"
 #include "domain/introspect.h"
 #include "domain/throttle.h"
@@ -16,6 +17,7 @@ struct client_claim {
     const char *id;
     const char *secret, *typed; /* decoded, and as it came: not every client encodes */
     size_t secret_len, typed_len;
+    bool known; /* there is a client of this id */
 };
 
 /* RFC 7617, with both parts form-encoded (RFC 6749 section 2.3.1). */
@@ -38,13 +40,13 @@ static bool read_basic(const struct request *request, struct client_claim *claim
     return claim->id != NULL;
 }
 
-static enum answer authenticate(const struct request *request, const struct client_claim *claim) {
-    enum answer answer = client_authenticate(request->realm, request->arena, claim->id,
-                                             claim->typed, claim->typed_len);
+static enum answer authenticate(const struct request *request, struct client_claim *claim) {
+    enum answer answer = client_authenticate(request->realm, request->arena, claim->id, claim->typed,
+                                             claim->typed_len, &claim->known);
     bool encoded = claim->secret != NULL && strcmp(claim->secret, claim->typed) != 0;
     if (answer == ANSWER_NO && encoded)
         answer = client_authenticate(request->realm, request->arena, claim->id, claim->secret,
-                                     claim->secret_len);
+                                     claim->secret_len, &claim->known);
     return answer;
 }
 
@@ -64,12 +66,17 @@ static bool may_try(struct request *request, const struct client_claim *claim, i
     return allowed == ANSWER_YES;
 }
 
+/* An id that no client has is not told: it may be a secret, in the wrong place. */
 static void refuse_client(struct request *request, const struct client_claim *claim) {
     struct throttle_result limit;
-    log_warning("client refused", F_STR("event", "client_refused"),
-                F_STR("client", client_id_refusal(claim->id) == NULL ? claim->id : ""));
-    if (may_try(request, claim, 1, &limit))
-        reply_error(request, ERROR_INVALID_CLIENT);
+    const char *id = claim->known ? claim->id : NULL;
+    log_warning("client refused", F_STR("event", "client_refused"), F_STR("client", id));
+    if (!may_try(request, claim, 1, &limit))
+        return;
+    struct audit_note note = {.event = AUDIT_CLIENT_REFUSED,
+                              .details = audit_details("client", id, NULL)};
+    reply_error(request, audit_record(request->realm, &note) ? ERROR_INVALID_CLIENT
+                                                             : ERROR_UNAVAILABLE);
 }
 
 /* The token in the body; NULL: answered already.  Nothing is looked at before the client has shown
@@ -159,9 +166,23 @@ void handle_introspect(struct request *request) {
     }
 }
 
+static bool record_revoked(const struct request *request, const struct client_claim *claim,
+                           const struct introspection *facts) {
+    static const char *const kinds[] = {"", "access", "session", "refresh"};
+    struct audit_note note = {
+        .event = AUDIT_TOKEN_REVOKE,
+        .user_id = facts->who.user_id,
+        .email = facts->who.email,
+        .session = facts->sid,
+        .actor = arena_printf(request->arena, "client:%s", claim->id),
+        .details = audit_details("kind", kinds[facts->kind], "jti", facts->jti, NULL)};
+    log_event("token revoked", F_STR("event", "token_revoke"), F_STR("client", claim->id),
+              F_STR("kind", kinds[facts->kind]), F_STR("session", facts->sid));
+    return audit_record(request->realm, &note);
+}
+
 /* RFC 7009 section 2.2: 200 also for a token that is none, since the client wants it dead. */
 void handle_revoke(struct request *request) {
-    static const char *const kinds[] = {"", "access", "session", "refresh"};
     struct client_claim claim = {0};
     struct introspection facts;
     size_t len;
@@ -173,8 +194,9 @@ void handle_revoke(struct request *request) {
         reply_error(request, ERROR_UNAVAILABLE);
         return;
     }
-    if (ended == ANSWER_YES)
-        log_event("token revoked", F_STR("event", "token_revoke"), F_STR("client", claim.id),
-                 F_STR("kind", kinds[facts.kind]), F_STR("session", facts.sid));
+    if (ended == ANSWER_YES && !record_revoked(request, &claim, &facts)) {
+        reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    }
     reply_json(request, 200, json_new_object());
 }

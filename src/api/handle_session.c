@@ -8,6 +8,7 @@
 #include "api/reply.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "domain/audit.h"
 
 /* Whether two comma-separated lists share a word; blanks around words do not count. */
 static bool share_a_word(const char *wanted, const char *had) {
@@ -116,12 +117,32 @@ void handle_sessions(struct request *request) {
     ask_list(request, answer_sessions);
 }
 
+/* What ended; count: how many sessions at once, -1: one.  False: it had to be recorded and could not
+ * be, and the answer says so. */
+static bool record(struct request *request, enum audit_event event, const char *sid, int64_t count) {
+    struct audit_note note = {.event = event,
+                              .user_id = request->who.user_id,
+                              .email = request->who.email,
+                              .session = sid};
+    if (sid != NULL)
+        note.details = audit_details("by", request->credential.sid, NULL);
+    if (count >= 0) {
+        note.details = json_new_object();
+        json_add_int(note.details, "count", count);
+    }
+    bool recorded = audit_record(request->realm, &note);
+    if (!recorded)
+        reply_error(request, ERROR_UNAVAILABLE);
+    return recorded;
+}
+
 static void answer_session_delete(struct request *request) {
     switch (sessions_end_answer(request->state)) {
     case ANSWER_YES:
         log_event("session revoked", F_STR("event", "session_revoke"),
                  F_STR("user", request->who.user_id), F_STR("session", request->segment));
-        reply_empty(request, 204);
+        if (record(request, AUDIT_SESSION_REVOKE, request->segment, -1))
+            reply_empty(request, 204);
         return;
     case ANSWER_NO:
         reply_error(request, ERROR_NOT_FOUND);
@@ -150,6 +171,8 @@ static void answer_sessions_delete(struct request *request) {
     }
     log_event("other sessions revoked", F_STR("event", "session_revoke"),
              F_STR("user", request->who.user_id), F_INT("count", ended));
+    if (!record(request, AUDIT_SESSION_REVOKE, NULL, ended))
+        return;
     json *body = json_new_object();
     json_add_int(body, "revoked", ended);
     reply_json(request, 200, body);
@@ -163,7 +186,7 @@ void handle_sessions_delete(struct request *request) {
 }
 
 /* NO: the session was gone already, and its refresh token too. */
-static void signed_out(struct request *request, enum answer answer) {
+static void signed_out(struct request *request, enum answer answer, int64_t ended) {
     if (answer == ANSWER_UNKNOWN) {
         reply_error(request, ERROR_UNAVAILABLE);
         return;
@@ -176,17 +199,20 @@ static void signed_out(struct request *request, enum answer answer) {
     }
     log_event("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
              F_STR("session", request->credential.sid));
+    if (!record(request, AUDIT_LOGOUT, NULL, ended))
+        return;
     cookie_clear(request);
     reply_message(request, "Logged out successfully");
 }
 
 static void answer_logout(struct request *request) {
-    signed_out(request, sessions_end_answer(request->state));
+    signed_out(request, sessions_end_answer(request->state), -1);
 }
 
 static void answer_logout_everywhere(struct request *request) {
-    int64_t ended;
-    signed_out(request, sessions_end_all_answer(request->state, &ended));
+    int64_t ended = 0;
+    enum answer answer = sessions_end_all_answer(request->state, &ended);
+    signed_out(request, answer, ended);
 }
 
 void handle_logout(struct request *request) {

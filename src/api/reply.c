@@ -7,6 +7,7 @@
 #include "api/origin.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "domain/audit.h"
 
 /* What a client is asked to wait before it tries a store that was away again. */
 #define RETRY_AFTER_S 1
@@ -297,6 +298,10 @@ void reply_limits(struct request *request, const struct throttle_result *limit) 
 void reply_limited(struct request *request, const struct throttle_result *limit) {
     log_warning("a request was over its limit", F_STR("event", "limited"),
                 F_STR("path", request->path));
+    audit_record_seldom(request->realm,
+                        &(struct audit_note){
+                            .event = AUDIT_LIMITED,
+                            .details = audit_details("route", request->route->path, NULL)});
     add_retry(request, (limit->retry_after_ms + 999) / 1000);
     reply_error(request, ERROR_RATE_LIMITED);
 }

@@ -20,6 +20,13 @@ int64_t clock_wall_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t clock_wall_us(void) {
+    if (fixed_wall_ms >= 0)
+        return fixed_wall_ms * 1000;
+    struct timespec t = now(CLOCK_REALTIME);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 int64_t clock_mono_ms(void) {
     struct timespec t = now(CLOCK_MONOTONIC);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;

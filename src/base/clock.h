@@ -9,6 +9,8 @@
 
 /* Milliseconds since 1970 in UTC; what tokens and records carry. */
 int64_t clock_wall_ms(void);
+/* The same in microseconds; what tells the order of events. */
+int64_t clock_wall_us(void);
 /* Milliseconds that never step; what deadlines are counted in. */
 int64_t clock_mono_ms(void);
 /* Microseconds that never step; what durations are measured in. */

@@ -165,6 +165,13 @@ OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
 OPT_RATE(limit, client_address, "30/1m",
          "Wrong secrets for one client from one address, at introspection and revocation.")
 
+OPT_CHOICE(audit, mode, "best_effort", "off|best_effort|strict",
+           "Whether what happens to users, sessions, clients and keys is recorded in the database: no; "
+           "after the answer, and where that fails a log line says it instead; or before the answer, "
+           "which is 503 where it fails.")
+OPT_BOOL(audit, refreshes, "no",
+         "Whether each refresh is recorded too; one that shows a theft always is.")
+
 OPT_CHOICE(log, target, "stderr", "stderr|syslog",
            "Where log lines go.")
 OPT_CHOICE(log, format, "logfmt", "logfmt|json",

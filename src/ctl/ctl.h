@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "domain/account.h"
+#include "domain/audit.h"
 #include "domain/site.h"
 
 /* Exit codes; scripts count on them (sysexits.h where it has a name). */
@@ -154,8 +155,23 @@ bool number_read(const char *text, int64_t min, int64_t max, int64_t *out);
 /* verb_jws.c: token verify --jws. */
 int verify_jws(struct ctl *ctl);
 
+/* The audit trail: record.c -------------------------------------------------------------------- */
+
+/* From now on what happens is done by the user of the system who runs this program. */
+void record_scene(struct ctl *ctl);
+/* Before something is done that no transaction undoes: CTL_DONE, or the exit code after saying that it
+ * could not be recorded, which mode strict wants. */
+int record_ready(struct ctl *ctl);
+/* What a verb itself has done; takes note's details.  CTL_DONE, or the exit code after saying that it
+ * was done but not recorded, which mode strict wants. */
+int record(struct ctl *ctl, const struct audit_note *note);
+/* Writes what was noted, and says so if that failed. */
+void record_finish(struct ctl *ctl);
+
 /* The verbs ----------------------------------------------------------------------------------- */
 
+int verb_audit(struct ctl *ctl);
+int verb_audit_prune(struct ctl *ctl);
 int verb_client_add(struct ctl *ctl);
 int verb_client_delete(struct ctl *ctl);
 int verb_client_list(struct ctl *ctl);

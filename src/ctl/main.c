@@ -14,6 +14,15 @@
 
 /* clang-format off */
 const struct verb verbs[] = {
+    {"audit", "", verb_audit, NEEDS_DATABASE, 0, 0,
+     "--user= --event= --since= --until= --before= --limit= --follow",
+     "[--user USER] [--event EVENT] [--since TIME] [--until TIME] [--before ID] [--limit N] "
+     "[--follow]",
+     "gatehousectl audit --user anna --since 7d",
+     "Show the audit trail, newest first, 100 events at once; --follow: go on with what happens."},
+    {"audit", "prune", verb_audit_prune, NEEDS_DATABASE, 0, 0, "--older-than=",
+     "--older-than AGE", "gatehousectl audit prune --older-than 90d",
+     "Remove what was recorded before that, in small steps."},
     {"client", "add", verb_client_add, NEEDS_DATABASE, 1, 1, "",
      "ID", "gatehousectl client add shop < /dev/null",
      "Add a client that may introspect and revoke tokens; its secret is read from standard input, "
@@ -139,6 +148,7 @@ static int prepare(struct ctl *ctl) {
     if (code != CTL_DONE || ctl->site == NULL)
         return code;
     realm_open(&ctl->realm, ctl->site, &gates);
+    record_scene(ctl);
     /* Before anything is done: where a store is out of reach nothing is left half-done. */
     if (needs & NEEDS_DATABASE)
         code = reach_database(ctl);
@@ -151,6 +161,7 @@ static int run_verb(struct ctl *ctl) {
     int code = prepare(ctl);
     if (code == CTL_DONE)
         code = ctl->verb->run(ctl);
+    record_finish(ctl);
     realm_close(&ctl->realm);
     site_free(&ctl->site);
     conf_free(ctl->own_conf);

@@ -99,7 +99,7 @@ int verb_client_delete(struct ctl *ctl) {
     if (args_option(ctl, "--yes") == NULL &&
         !input_confirms(arena_printf(ctl->arena, "delete the client %s? type yes:", id)))
         return fail(CTL_REFUSED, "nothing was deleted");
-    enum answer deleted = clients_delete(ctl->realm.db, ctl->arena, id);
+    enum answer deleted = client_delete(&ctl->realm, ctl->arena, id);
     if (deleted == ANSWER_UNKNOWN)
         return store_failed(ctl);
     if (deleted == ANSWER_NO)

@@ -44,6 +44,12 @@ static int look(struct ctl *ctl, bool *current) {
     return newer != NULL ? newer_schema(newer) : CTL_DONE;
 }
 
+static int record_migrated(struct ctl *ctl, const struct progress *progress) {
+    struct audit_note note = {.event = AUDIT_DB_MIGRATE, .details = json_new_object()};
+    json_add_int(note.details, "steps", (int64_t)progress->count);
+    return record(ctl, &note);
+}
+
 int verb_db_migrate(struct ctl *ctl) {
     bool current;
     int code = look(ctl, &current);
@@ -60,8 +66,10 @@ int verb_db_migrate(struct ctl *ctl) {
     }
     if (progress.count == 0)
         out_line(ctl, "the schema is current");
+    else
+        code = record_migrated(ctl, &progress);
     out_json(ctl, answer);
-    return CTL_DONE;
+    return code;
 }
 
 static json *step_as_json(const struct migration *step) {

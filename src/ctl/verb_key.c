@@ -18,6 +18,13 @@ static int check_directory(const struct ctl *ctl, const char *what) {
                          "keys of before: %s", what, why);
 }
 
+static int record_key(struct ctl *ctl, enum audit_event event, const char *kid, const char *name,
+                      const char *value) {
+    struct audit_note note = {.event = event,
+                              .details = audit_details("kid", kid, name, value, NULL)};
+    return record(ctl, &note);
+}
+
 static bool signs(const struct ctl *ctl, const char *kid) {
     struct key_scan scan;
     char why[1024];
@@ -33,10 +40,15 @@ int verb_key_new(struct ctl *ctl) {
     const char *name = args_option(ctl, "--alg");
     if (name != NULL && !key_alg_read(name, &alg))
         return fail(CTL_USAGE, "--alg %s is not supported; use " ALGS, name);
+    int code = record_ready(ctl);
+    if (code != CTL_DONE)
+        return code;
     if (!key_make(ctl->conf->token_keys, alg, kid, why, sizeof why))
         return fail(CTL_BAD_CONF, "no key was made: %s; see [token] keys in the configuration",
                     why);
-    int code = check_directory(ctl, "the key was made");
+    code = record_key(ctl, AUDIT_KEY_NEW, kid, "alg", key_alg_name(alg));
+    if (code == CTL_DONE)
+        code = check_directory(ctl, "the key was made");
     if (code != CTL_DONE)
         return code;
     bool first = signs(ctl, kid);
@@ -119,11 +131,17 @@ static int key_failed(enum key_outcome outcome, const char *why) {
 int verb_key_rotate(struct ctl *ctl) {
     char now[KID_MAX + 1], before[KID_MAX + 1], why[1024];
     const char *kid = ctl->operand_count > 0 ? ctl->operands[0] : NULL;
+    int code = record_ready(ctl);
+    if (code != CTL_DONE)
+        return code;
     enum key_outcome outcome =
         key_rotate(ctl->conf->token_keys, kid, now, before, why, sizeof why);
     if (outcome == KEY_REFUSED || outcome == KEY_FAILED)
         return key_failed(outcome, why);
-    int code = check_directory(ctl, "the key was chosen");
+    if (outcome == KEY_DONE)
+        code = record_key(ctl, AUDIT_KEY_ROTATE, now, "before", before[0] != '\0' ? before : NULL);
+    if (code == CTL_DONE)
+        code = check_directory(ctl, "the key was chosen");
     if (code != CTL_DONE)
         return code;
     if (outcome == KEY_NOTHING_TO_DO)
@@ -145,10 +163,16 @@ int verb_key_rotate(struct ctl *ctl) {
 int verb_key_retire(struct ctl *ctl) {
     char why[1024];
     const char *kid = ctl->operands[0];
+    int code = record_ready(ctl);
+    if (code != CTL_DONE)
+        return code;
     enum key_outcome outcome = key_retire(ctl->conf->token_keys, kid, why, sizeof why);
     if (outcome == KEY_REFUSED || outcome == KEY_FAILED)
         return key_failed(outcome, why);
-    int code = check_directory(ctl, "the key was retired");
+    if (outcome == KEY_DONE)
+        code = record_key(ctl, AUDIT_KEY_RETIRE, kid, NULL, NULL);
+    if (code == CTL_DONE)
+        code = check_directory(ctl, "the key was retired");
     if (code != CTL_DONE)
         return code;
     out_line(ctl, outcome == KEY_DONE ? "%s is retired: whatever it signed is refused."

@@ -37,7 +37,7 @@ static int check(const struct ctl *ctl) {
 /* What was so already is no error: the same command may be given twice. */
 static int set_role(struct ctl *ctl, const struct user *user, const char *role, bool has,
                     bool *changed) {
-    enum account_result result = account_set_role(&ctl->realm, ctl->arena, user->id, role, has);
+    enum account_result result = account_set_role(&ctl->realm, ctl->arena, user, role, has);
     if (result == ACCOUNT_NOT_FOUND)
         return CTL_DONE;
     if (result == ACCOUNT_INVALID)

@@ -78,25 +78,37 @@ static int revoke_all(struct ctl *ctl, const char *name) {
         return store_failed(ctl);
     if (ended == 0)
         return fail(CTL_REFUSED, "the user %s has no session", name);
-    return report_revoked(ctl, ended);
+    struct audit_note note = {.event = AUDIT_SESSION_REVOKE,
+                              .user_id = user.id_text,
+                              .email = user.email,
+                              .details = json_new_object()};
+    json_add_int(note.details, "count", ended);
+    code = record(ctl, &note);
+    return code != CTL_DONE ? code : report_revoked(ctl, ended);
 }
 
 static int revoke_one(struct ctl *ctl, const char *sid) {
-    static const struct token_end no_token;
     enum answer ended = ANSWER_NO;
+    const char *user_id = NULL;
     if (strlen(sid) == SID_SIZE - 1 && strspn(sid, "0123456789abcdef") == SID_SIZE - 1)
-        ended = session_end(&ctl->realm, ctl->arena, sid, NULL, no_token);
+        ended = session_end_of_anybody(&ctl->realm, ctl->arena, sid, &user_id);
     if (ended == ANSWER_UNKNOWN)
         return store_failed(ctl);
     if (ended == ANSWER_NO)
         return fail(CTL_REFUSED, "there is no such session; an id is 64 hex digits, as "
                                  "gatehousectl session list shows it");
-    return report_revoked(ctl, 1);
+    int code = record(ctl, &(struct audit_note){.event = AUDIT_SESSION_REVOKE,
+                                                .user_id = user_id,
+                                                .session = sid});
+    return code != CTL_DONE ? code : report_revoked(ctl, 1);
 }
 
 int verb_session_revoke(struct ctl *ctl) {
     const char *user = args_option(ctl, "--user");
     if ((user == NULL) == (ctl->operand_count == 0))
         return fail(CTL_USAGE, "session revoke takes either a session's id or --user USER");
+    int code = record_ready(ctl);
+    if (code != CTL_DONE)
+        return code;
     return user != NULL ? revoke_all(ctl, user) : revoke_one(ctl, ctl->operands[0]);
 }

@@ -219,15 +219,15 @@ static enum answer revoke_jti(struct ctl *ctl, const char *jti) {
 
 static int revoke_by_id(struct ctl *ctl, const char *id, enum answer *ended,
                         struct introspection *facts) {
-    static const struct token_end no_token;
     if (!is_jti(id))
         return fail(CTL_USAGE, "an id is the jti of an access token, or the 64 hex digits of a "
                                "session; a token itself is read from standard input");
     facts->kind = is_sid(id) ? TOKEN_SESSION : TOKEN_ACCESS;
     facts->sid = is_sid(id) ? id : NULL;
     facts->jti = is_sid(id) ? NULL : id;
-    *ended = is_sid(id) ? session_end(&ctl->realm, ctl->arena, id, NULL, no_token)
-                        : revoke_jti(ctl, id);
+    *ended = is_sid(id)
+                 ? session_end_of_anybody(&ctl->realm, ctl->arena, id, &facts->who.user_id)
+                 : revoke_jti(ctl, id);
     return CTL_DONE;
 }
 
@@ -244,7 +244,9 @@ static int revoke_by_token(struct ctl *ctl, enum answer *ended, struct introspec
 int verb_token_revoke(struct ctl *ctl) {
     struct introspection facts = {0};
     enum answer ended = ANSWER_NO;
-    int code = ctl->operand_count > 0 ? revoke_by_id(ctl, ctl->operands[0], &ended, &facts)
+    int code = record_ready(ctl);
+    if (code == CTL_DONE)
+        code = ctl->operand_count > 0 ? revoke_by_id(ctl, ctl->operands[0], &ended, &facts)
                                       : revoke_by_token(ctl, &ended, &facts);
     if (code != CTL_DONE)
         return code;
@@ -253,6 +255,14 @@ int verb_token_revoke(struct ctl *ctl) {
     if (ended == ANSWER_NO)
         return fail(CTL_REFUSED, "nothing to revoke: the token is dead already, or none of ours");
     bool whole = facts.kind != TOKEN_ACCESS;
+    struct audit_note note = {.event = AUDIT_TOKEN_REVOKE,
+                              .user_id = facts.who.user_id,
+                              .email = facts.who.email,
+                              .session = facts.sid,
+                              .details = audit_details("jti", whole ? NULL : facts.jti, NULL)};
+    code = record(ctl, &note);
+    if (code != CTL_DONE)
+        return code;
     if (whole)
         out_line(ctl, "the session %s and all its tokens are revoked", facts.sid);
     else

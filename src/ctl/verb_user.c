@@ -36,7 +36,7 @@ static int give_roles(struct ctl *ctl, const struct user *user) {
         if (strcmp(ctl->options[i].name, "--role") != 0)
             continue;
         enum account_result result =
-            account_set_role(&ctl->realm, ctl->arena, user->id, ctl->options[i].value, true);
+            account_set_role(&ctl->realm, ctl->arena, user, ctl->options[i].value, true);
         /* The same role twice is given once. */
         if (result != ACCOUNT_DONE && result != ACCOUNT_NOT_FOUND)
             return fail(CTL_NO_STORE,
@@ -105,7 +105,7 @@ static int set_disabled(struct ctl *ctl, bool disabled) {
     int code = find_user(ctl, ctl->operands[0], &user);
     if (code != CTL_DONE)
         return code;
-    code = account_outcome(ctl, account_set_disabled(&ctl->realm, ctl->arena, user.id, disabled),
+    code = account_outcome(ctl, account_set_disabled(&ctl->realm, ctl->arena, &user, disabled),
                            user.id_text, NULL);
     user.disabled = disabled;
     if (code == CTL_DONE)
@@ -131,7 +131,7 @@ int verb_user_delete(struct ctl *ctl) {
     if (args_option(ctl, "--yes") == NULL && !input_confirms(question))
         return fail(CTL_REFUSED, "nothing was deleted");
     code =
-        account_outcome(ctl, account_delete(&ctl->realm, ctl->arena, user.id), user.id_text, NULL);
+        account_outcome(ctl, account_delete(&ctl->realm, ctl->arena, &user), user.id_text, NULL);
     if (code == CTL_DONE)
         show_outcome(ctl, &user, "is deleted");
     return code;

@@ -93,6 +93,20 @@ static bool seconds(const char *text, int64_t *ms) {
     return value <= LAST_SECOND;
 }
 
+bool when_age(const char *text, int64_t *ms) {
+    static const char units[] = "smhd";
+    static const int64_t factors[] = {1000, 60000, 3600000, 86400000};
+    size_t len = strspn(text, "0123456789");
+    const char *unit = text[len] != '\0' ? strchr(units, text[len]) : NULL;
+    if (len == 0 || len > 10 || unit == NULL || text[len + 1] != '\0')
+        return false;
+    *ms = 0;
+    for (size_t i = 0; i < len; i++)
+        *ms = *ms * 10 + (text[i] - '0');
+    *ms *= factors[unit - units];
+    return *ms <= 36525 * INT64_C(86400000);
+}
+
 bool when_parse(const char *text, int64_t *ms) {
     const char *at = text;
     int64_t days, of_day, east;

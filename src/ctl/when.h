@@ -11,4 +11,7 @@
  * 1970. Milliseconds since 1970, none before it; false: text is neither. */
 bool when_parse(const char *text, int64_t *ms);
 
+/* A length of time ("30s", "15m", "24h", "90d") in milliseconds, at most a hundred years. */
+bool when_age(const char *text, int64_t *ms);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "domain/account_check.h"
+#include "domain/audit.h"
 #include "domain/canon.h"
 #include "domain/password.h"
 #include "domain/throttle.h"
@@ -59,6 +60,25 @@ static struct user_names names_of(struct arena *arena, const struct account_requ
                                .display_name = request->display_name};
 }
 
+static struct audit_note note_about(enum audit_event event, const struct user *user) {
+    return (struct audit_note){.event = event, .user_id = user->id_text, .email = user->email};
+}
+
+static enum answer insert_recorded(const struct realm *realm, struct arena *arena,
+                                   const struct user_names *names, const char *hash, int64_t *id,
+                                   enum users_taken *which) {
+    if (!audit_begin(realm))
+        return ANSWER_UNKNOWN;
+    enum answer answer = users_insert(realm->db, arena, names, hash, id, which);
+    struct audit_note note = {
+        .event = AUDIT_REGISTER,
+        .user_id = answer == ANSWER_YES ? arena_printf(arena, "%lld", (long long)*id) : NULL,
+        .email = names->email,
+        .by_user = true,
+        .details = names->username != NULL ? audit_details("username", names->username, NULL) : NULL};
+    return audit_settle(realm, answer, &note);
+}
+
 enum account_result account_register(const struct realm *realm, struct arena *arena,
                                      const struct account_request *request, struct user *user,
                                      struct field_errors *errors) {
@@ -76,7 +96,7 @@ enum account_result account_register(const struct realm *realm, struct arena *ar
         return ACCOUNT_UNKNOWN;
     int64_t id;
     enum users_taken which;
-    switch (users_insert(realm->db, arena, &names, hash, &id, &which)) {
+    switch (insert_recorded(realm, arena, &names, hash, &id, &which)) {
     case ANSWER_NO:
         return taken(which);
     case ANSWER_UNKNOWN:
@@ -92,6 +112,21 @@ enum account_result account_register(const struct realm *realm, struct arena *ar
 
 static const char *changed_name(enum name_change change, const char *old, const char *new) {
     return change == NAME_KEPT ? old : change == NAME_SET ? new : NULL;
+}
+
+static enum answer set_profile_recorded(const struct realm *realm, struct arena *arena,
+                                        const struct user *user, const struct profile_change *change,
+                                        const struct user_names *names) {
+    bool renamed = change->username_change != NAME_KEPT;
+    if (!audit_begin(realm))
+        return ANSWER_UNKNOWN;
+    enum answer answer = users_set_profile(realm->db, arena, user->id, names);
+    struct audit_note note = note_about(AUDIT_PROFILE_CHANGE, user);
+    note.details = audit_details(
+        "displayName", change->display_name_change != NAME_KEPT ? "changed" : NULL,
+        "usernameBefore", renamed ? user->username : NULL,
+        "username", renamed ? names->username : NULL, NULL);
+    return audit_settle(realm, answer, &note);
 }
 
 enum account_result account_change_profile(const struct realm *realm, struct arena *arena,
@@ -113,7 +148,7 @@ enum account_result account_change_profile(const struct realm *realm, struct are
         .display_name = changed_name(change->display_name_change, user->display_name,
                                      change->display_name)};
     struct user_names names = names_of(arena, &request);
-    enum answer set = users_set_profile(realm->db, arena, id, &names);
+    enum answer set = set_profile_recorded(realm, arena, user, change, &names);
     if (set == ANSWER_NO)
         return ACCOUNT_USERNAME_TAKEN;
     if (set == ANSWER_UNKNOWN || session_rename(realm, arena, id) == ANSWER_UNKNOWN)
@@ -138,6 +173,9 @@ static enum account_result confirm(const struct realm *realm, struct arena *aren
     if (!password_verify(realm->conf, password, len, user->password_hash)) {
         log_event("password not confirmed", F_STR("event", "confirm_refused"),
                  F_STR("user", user->id_text));
+        struct audit_note note = note_about(AUDIT_CONFIRM_REFUSED, user);
+        if (!audit_record(realm, &note))
+            return ACCOUNT_UNKNOWN;
         return throttle_is_besieged(limit) ? ACCOUNT_LIMITED : ACCOUNT_WRONG_PASSWORD;
     }
     const char *other = user->username != NULL ? canon_username(arena, user->username) : NULL;
@@ -177,7 +215,11 @@ enum account_result account_change_password(const struct realm *realm, struct ar
     if (!password_hash(realm->conf, change->new_password, change->new_len, hash) ||
         end_others(realm, arena, &user, change->sid) != ACCOUNT_DONE)
         return ACCOUNT_UNKNOWN;
+    struct audit_note note = note_about(AUDIT_PASSWORD_CHANGE, &user);
+    if (!audit_begin(realm))
+        return ACCOUNT_UNKNOWN;
     enum answer changed = users_change_password(realm->db, arena, id, user.password_hash, hash);
+    changed = audit_settle(realm, changed, &note);
     if (changed != ANSWER_YES)
         return changed == ANSWER_NO ? ACCOUNT_WRONG_PASSWORD : ACCOUNT_UNKNOWN;
     log_event("password changed", F_STR("event", "password_change"), F_STR("user", user.id_text));
@@ -189,7 +231,7 @@ enum account_result account_delete_own(const struct realm *realm, struct arena *
                                        struct throttle_result *limit) {
     struct user user;
     enum account_result result = confirm(realm, arena, id, password, len, address, &user, limit);
-    return result == ACCOUNT_DONE ? account_delete(realm, arena, id) : result;
+    return result == ACCOUNT_DONE ? account_delete(realm, arena, &user) : result;
 }
 
 static bool is_number(const char *text) {
@@ -228,34 +270,42 @@ enum account_result account_set_password(const struct realm *realm, struct arena
         return ACCOUNT_INVALID;
     if (!password_hash(realm->conf, password, len, hash))
         return ACCOUNT_UNKNOWN;
+    struct audit_note note = note_about(AUDIT_PASSWORD_CHANGE, user);
+    if (!audit_begin(realm))
+        return ACCOUNT_UNKNOWN;
     enum account_result result =
-        changed(users_set_password(realm->db, arena, user->id, hash));
+        changed(audit_settle(realm, users_set_password(realm->db, arena, user->id, hash), &note));
+    if (result == ACCOUNT_DONE)
+        log_event("password set", F_STR("event", "password_change"), F_STR("user", user->id_text));
     return result == ACCOUNT_DONE ? end_others(realm, arena, user, NULL) : result;
 }
 
-static struct user only_id(struct arena *arena, int64_t id) {
-    return (struct user){.id = id, .id_text = arena_printf(arena, "%lld", (long long)id)};
-}
-
 enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
-                                         int64_t id, bool disabled) {
-    struct user user = only_id(arena, id);
-    enum account_result result = changed(users_set_disabled(realm->db, arena, id, disabled));
-    if (result != ACCOUNT_DONE || !disabled)
-        return result;
-    log_event("user disabled", F_STR("event", "user_disable"), F_STR("user", user.id_text));
-    return end_others(realm, arena, &user, NULL);
-}
-
-enum account_result account_delete(const struct realm *realm, struct arena *arena, int64_t id) {
-    struct user user = only_id(arena, id);
-    if (end_others(realm, arena, &user, NULL) != ACCOUNT_DONE)
+                                         const struct user *user, bool disabled) {
+    struct audit_note note = note_about(disabled ? AUDIT_USER_DISABLE : AUDIT_USER_ENABLE, user);
+    if (!audit_begin(realm))
         return ACCOUNT_UNKNOWN;
-    enum account_result result = changed(users_delete(realm->db, arena, id));
+    enum account_result result = changed(
+        audit_settle(realm, users_set_disabled(realm->db, arena, user->id, disabled), &note));
     if (result != ACCOUNT_DONE)
         return result;
-    log_event("user deleted", F_STR("event", "user_delete"), F_STR("user", user.id_text));
-    return end_others(realm, arena, &user, NULL);
+    log_event(disabled ? "user disabled" : "user enabled",
+              F_STR("event", disabled ? "user_disable" : "user_enable"),
+              F_STR("user", user->id_text));
+    return disabled ? end_others(realm, arena, user, NULL) : ACCOUNT_DONE;
+}
+
+enum account_result account_delete(const struct realm *realm, struct arena *arena,
+                                   const struct user *user) {
+    struct audit_note note = note_about(AUDIT_USER_DELETE, user);
+    if (end_others(realm, arena, user, NULL) != ACCOUNT_DONE || !audit_begin(realm))
+        return ACCOUNT_UNKNOWN;
+    enum account_result result =
+        changed(audit_settle(realm, users_delete(realm->db, arena, user->id), &note));
+    if (result != ACCOUNT_DONE)
+        return result;
+    log_event("user deleted", F_STR("event", "user_delete"), F_STR("user", user->id_text));
+    return end_others(realm, arena, user, NULL);
 }
 
 bool account_role_is_sane(const char *role) {
@@ -272,12 +322,18 @@ static bool may_have_more_roles(const struct realm *realm, struct arena *arena, 
            strlen(user.roles) + 1 + strlen(role) <= ROLES_MAX;
 }
 
-enum account_result account_set_role(const struct realm *realm, struct arena *arena, int64_t id,
-                                     const char *role, bool has) {
+enum account_result account_set_role(const struct realm *realm, struct arena *arena,
+                                     const struct user *user, const char *role, bool has) {
+    int64_t id = user->id;
     if (has && !may_have_more_roles(realm, arena, id, role))
         return ACCOUNT_INVALID;
-    enum account_result result = changed(has ? users_add_role(realm->db, arena, id, role)
-                                             : users_remove_role(realm->db, arena, id, role));
+    if (!audit_begin(realm))
+        return ACCOUNT_UNKNOWN;
+    struct audit_note note = note_about(AUDIT_ROLE_CHANGE, user);
+    note.details = audit_details("role", role, "change", has ? "given" : "taken", NULL);
+    enum answer set = has ? users_add_role(realm->db, arena, id, role)
+                          : users_remove_role(realm->db, arena, id, role);
+    enum account_result result = changed(audit_settle(realm, set, &note));
     if (result != ACCOUNT_DONE)
         return result;
     log_event(has ? "role given" : "role taken", F_STR("event", "role_change"),

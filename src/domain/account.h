@@ -75,7 +75,7 @@ enum account_result account_delete_own(const struct realm *realm, struct arena *
                                        const char *password, size_t len, const char *address,
                                        struct throttle_result *limit);
 
-/* For administrators ------------------------------------------------------------------------- */
+/* For administrators.  user: as account_find found them -------------------------------------- */
 
 /* name: an id, an email address or a username.  ANSWER_NO: there is nobody. */
 enum answer account_find(const struct realm *realm, struct arena *arena, const char *name,
@@ -85,12 +85,13 @@ enum account_result account_set_password(const struct realm *realm, struct arena
                                          struct field_errors *errors);
 /* Disabling ends every session. */
 enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
-                                         int64_t id, bool disabled);
-enum account_result account_delete(const struct realm *realm, struct arena *arena, int64_t id);
+                                         const struct user *user, bool disabled);
+enum account_result account_delete(const struct realm *realm, struct arena *arena,
+                                   const struct user *user);
 /* Takes effect in living sessions at once.  NOT_FOUND: had it already, or has it not; INVALID: all
  * roles together would be longer than 1 KiB. */
-enum account_result account_set_role(const struct realm *realm, struct arena *arena, int64_t id,
-                                     const char *role, bool has);
+enum account_result account_set_role(const struct realm *realm, struct arena *arena,
+                                     const struct user *user, const char *role, bool has);
 bool account_role_is_sane(const char *role);
 
 #endif

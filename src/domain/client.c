@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/audit.h"
 #include "store/clients.h"
 
 #define ID_MAX       64
@@ -50,25 +51,47 @@ static void digest_of(const char *secret, size_t len, char out[HEX_SIZE(SHA256_S
     hex_encode(digest, sizeof digest, out);
 }
 
+/* The end of a change that audit_begin began. */
+static enum answer record(const struct realm *realm, enum audit_event event, const char *id,
+                          enum answer changed) {
+    struct audit_note note = {.event = event, .details = audit_details("client", id, NULL)};
+    return audit_settle(realm, changed, &note);
+}
+
 enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
                        const char *secret, size_t len) {
     char digest[HEX_SIZE(SHA256_SIZE)];
     digest_of(secret, len, digest);
-    enum answer added = clients_insert(realm->db, arena, id, digest);
+    if (!audit_begin(realm))
+        return ANSWER_UNKNOWN;
+    enum answer added =
+        record(realm, AUDIT_CLIENT_ADD, id, clients_insert(realm->db, arena, id, digest));
     if (added == ANSWER_YES)
         log_event("client added", F_STR("event", "client_add"), F_STR("client", id));
     return added;
 }
 
+enum answer client_delete(const struct realm *realm, struct arena *arena, const char *id) {
+    if (!audit_begin(realm))
+        return ANSWER_UNKNOWN;
+    enum answer deleted =
+        record(realm, AUDIT_CLIENT_DELETE, id, clients_delete(realm->db, arena, id));
+    if (deleted == ANSWER_YES)
+        log_event("client deleted", F_STR("event", "client_delete"), F_STR("client", id));
+    return deleted;
+}
+
 enum answer client_authenticate(const struct realm *realm, struct arena *arena, const char *id,
-                                const char *secret, size_t len) {
+                                const char *secret, size_t len, bool *known) {
     char digest[HEX_SIZE(SHA256_SIZE)];
     struct client client;
+    *known = false;
     if (client_id_refusal(id) != NULL)
         return ANSWER_NO;
     enum answer found = clients_by_id(realm->db, arena, id, &client);
     if (found != ANSWER_YES)
         return found;
+    *known = true;
     digest_of(secret, len, digest);
     return strlen(client.secret_sha256) == sizeof digest - 1 &&
                    secret_equal(digest, client.secret_sha256, sizeof digest - 1)

@@ -24,8 +24,12 @@ void client_make_secret(char out[CLIENT_SECRET_SIZE]);
 enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
                        const char *secret, size_t len);
 
-/* Whether the secret is the client's; in constant time.  NO also for an unknown client. */
+/* NO: there is none. */
+enum answer client_delete(const struct realm *realm, struct arena *arena, const char *id);
+
+/* Whether the secret is the client's; in constant time.  NO also for an unknown client; *known: whether
+ * there is one of this id. */
 enum answer client_authenticate(const struct realm *realm, struct arena *arena, const char *id,
-                                const char *secret, size_t len);
+                                const char *secret, size_t len, bool *known);
 
 #endif

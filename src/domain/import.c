@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "domain/account.h"
+#include "domain/audit.h"
 #include "domain/canon.h"
 #include "domain/password.h"
 #include "store/users.h"
@@ -331,6 +332,16 @@ static enum answer add_roles(const struct batch *batch) {
     return users_add_roles(batch->import->realm->db, batch->arena, list, count);
 }
 
+/* One event for the batch: who was in it is told by when they were made. */
+static enum answer commit(const struct batch *batch) {
+    const struct realm *realm = batch->import->realm;
+    struct audit_note note = {.event = AUDIT_USER_IMPORT, .details = json_new_object()};
+    json_add_int(note.details, "count", (int64_t)batch->count);
+    enum answer done = audit_commit(realm, &note);
+    audit_flush(realm);
+    return done;
+}
+
 /* NO: a name was taken meanwhile. */
 static enum answer store(const struct batch *batch) {
     struct db *db = batch->import->realm->db;
@@ -343,7 +354,7 @@ static enum answer store(const struct batch *batch) {
     if (answer == ANSWER_YES)
         answer = add_roles(batch);
     if (answer == ANSWER_YES)
-        return db_commit(db);
+        return commit(batch);
     db_rollback(db);
     return answer;
 }

@@ -101,19 +101,22 @@ static enum answer revoke_access_token(const struct realm *realm, struct arena *
 
 enum answer introspect_revoke(const struct realm *realm, struct arena *arena, const char *text,
                               size_t len, struct introspection *facts) {
-    static const struct token_end no_token;
     struct refresh_token refresh;
     struct credential credential;
     memset(facts, 0, sizeof *facts);
     if (refresh_token_read(text, len, &refresh)) {
         enum answer known = of_refresh(realm, arena, &refresh, true, facts);
-        return known == ANSWER_YES ? session_end(realm, arena, facts->sid, NULL, no_token) : known;
+        return known == ANSWER_YES
+                   ? session_end_of_anybody(realm, arena, facts->sid, &facts->who.user_id)
+                   : known;
     }
     if (credential_read(realm, arena, text, len, &credential) == TOKEN_BAD)
         return ANSWER_NO;
     facts->kind = credential.jti != NULL ? TOKEN_ACCESS : TOKEN_SESSION;
     facts->sid = credential.sid;
     facts->jti = credential.jti;
+    facts->who.user_id = credential.user_id;
     return credential.jti != NULL ? revoke_access_token(realm, arena, &credential)
-                                  : session_end(realm, arena, credential.sid, NULL, no_token);
+                                  : session_end_of_anybody(realm, arena, credential.sid,
+                                                           &facts->who.user_id);
 }

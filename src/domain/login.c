@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "domain/audit.h"
 #include "domain/canon.h"
 #include "domain/password.h"
 #include "domain/throttle.h"
@@ -49,10 +50,16 @@ static const char *other_name(struct arena *arena, const struct login_request *r
     return user->username != NULL ? canon_username(arena, user->username) : NULL;
 }
 
-static enum login_result refuse(const char *reason, const struct user *user) {
+/* A name that nobody has is not recorded: it may be a password, typed into the wrong field. */
+static enum login_result refuse(const struct realm *realm, const char *reason,
+                                const struct user *user) {
+    struct audit_note note = {.event = AUDIT_LOGIN_REFUSED,
+                              .user_id = user != NULL ? user->id_text : NULL,
+                              .email = user != NULL ? user->email : NULL,
+                              .details = audit_details("reason", reason, NULL)};
     log_event("login refused", F_STR("event", "login_refused"), F_STR("reason", reason),
              F_STR("user", user != NULL ? user->id_text : ""));
-    return LOGIN_REFUSED;
+    return audit_record(realm, &note) ? LOGIN_REFUSED : LOGIN_UNKNOWN;
 }
 
 /* Why it is refused, for the log: nobody could sign in with a hash that is beyond the bounds. */
@@ -72,6 +79,19 @@ static const char *todays_hash(const struct realm *realm, struct arena *arena,
     return arena_str(arena, hash);
 }
 
+static bool record_login(const struct realm *realm, const struct login_request *request,
+                         const struct user *user, const struct grant *grant) {
+    struct audit_note note = {.event = AUDIT_LOGIN,
+                              .user_id = user->id_text,
+                              .email = user->email,
+                              .session = grant->sid,
+                              .by_user = true,
+                              .details = audit_details(
+                                  "name", request->email != NULL ? "email" : "username",
+                                  "userAgent", request->client.user_agent, NULL)};
+    return audit_record(realm, &note);
+}
+
 /*
  * The session is opened first and confirmed after: the confirmation matches only the user as they
  * were read.  Whoever disables, deletes or renames a user, or changes their password or roles, does
@@ -87,7 +107,7 @@ static enum login_result open_and_confirm(const struct realm *realm, struct aren
     if (session_open(realm, arena, user, &request->client, grant) != ANSWER_YES)
         return LOGIN_UNKNOWN;
     enum answer confirmed = users_logged_in(realm->db, arena, user, hash);
-    if (confirmed == ANSWER_YES)
+    if (confirmed == ANSWER_YES && record_login(realm, request, user, grant))
         return LOGIN_DONE;
     *changed = confirmed == ANSWER_NO;
     bool ended = session_end(realm, arena, grant->sid, NULL, (struct token_end){0}) !=
@@ -111,12 +131,12 @@ static enum login_result try_once(const struct realm *realm, struct arena *arena
     bool right = password_verify(realm->conf, request->password, request->password_len,
                                  found == ANSWER_YES ? user->password_hash : NULL);
     if (found == ANSWER_NO)
-        return refuse("unknown user", NULL);
+        return refuse(realm, "unknown user", NULL);
     if (!right)
-        return refuse(wrong_password(realm->conf, user), user);
+        return refuse(realm, wrong_password(realm->conf, user), user);
     if (!enabled) {
         password_refuse(realm->conf, request->password, request->password_len, user->password_hash);
-        return refuse("disabled", user);
+        return refuse(realm, "disabled", user);
     }
     return open_and_confirm(realm, arena, request, user, grant, changed);
 }
@@ -131,6 +151,8 @@ enum login_result login_with_password(const struct realm *realm, struct arena *a
         return result;
     for (int tries = 0; changed && tries < TRIES; tries++)
         result = try_once(realm, arena, request, name, user, grant, &changed);
+    if (result == LOGIN_REFUSED && changed)
+        result = refuse(realm, "changed meanwhile", user);
     if (result == LOGIN_REFUSED && throttle_is_besieged(limit))
         return LOGIN_LIMITED;
     if (result != LOGIN_DONE)

@@ -17,6 +17,7 @@ struct realm {
     struct cache *cache;
     struct db *db;
     struct token_cache *tokens;
+    struct audit *audit; /* NULL: nothing is recorded */
 };
 
 /* The configured lives of sessions and refresh tokens. */

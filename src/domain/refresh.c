@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "domain/audit.h"
 
 #define SID_BYTES   SHA256_SIZE
 #define BOUND_BYTES (SID_BYTES + REFRESH_FAMILY_BYTES + REFRESH_SECRET_BYTES)
@@ -112,20 +113,41 @@ static enum refresh_state make_grant(const struct realm *realm, struct arena *ar
     return REFRESH_ROTATED;
 }
 
+/* The session has ended, whether or not that can be recorded. */
+static enum refresh_state record_theft(const struct realm *realm, struct arena *arena,
+                                       const struct refresh_use *use, const char *user_id) {
+    struct audit_note note = {
+        .event = AUDIT_REFRESH_REUSED, .user_id = user_id, .session = use->token.sid};
+    cache_ask_mark(realm->cache, arena); /* asked with what the batch asks next, or at its end */
+    log_alarm("a spent refresh token was presented again: its session was ended, the token may have "
+              "been stolen",
+              F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
+              F_STR("user", user_id));
+    return audit_record(realm, &note) ? REFRESH_REUSED : REFRESH_UNKNOWN;
+}
+
+/* Where it cannot be, the client tries again within the grace, and gets the same tokens. */
+static bool record_refresh(const struct realm *realm, const struct refresh_use *use,
+                           const struct session_who *who) {
+    struct audit_note note = {.event = AUDIT_REFRESH,
+                              .user_id = who->user_id,
+                              .email = who->email,
+                              .session = use->token.sid,
+                              .by_user = true};
+    return !realm->conf->audit_refreshes || audit_record(realm, &note);
+}
+
 enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena,
                                   const struct refresh_use *use, struct grant *grant,
                                   struct session_who *who) {
     struct refresh_result result;
     enum refresh_state state = sessions_refresh_answer(use->ask, arena, &result);
-    if (state == REFRESH_REUSED) {
-        cache_ask_mark(realm->cache, arena); /* asked with what the batch asks next, or at its end */
-        log_alarm("a spent refresh token was presented again: its session was ended, the token "
-                    "may have been stolen",
-                    F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
-                    F_STR("user", result.user_id));
-    }
+    if (state == REFRESH_REUSED)
+        return record_theft(realm, arena, use, result.user_id);
     if (state != REFRESH_ROTATED)
         return state;
     *who = result.who;
+    if (!record_refresh(realm, use, who))
+        return REFRESH_UNKNOWN;
     return make_grant(realm, arena, use, &result, grant);
 }

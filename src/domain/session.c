@@ -152,6 +152,17 @@ enum answer session_end(const struct realm *realm, struct arena *arena, const ch
     return sessions_end_answer(ask);
 }
 
+enum answer session_end_of_anybody(const struct realm *realm, struct arena *arena, const char *sid,
+                                   const char **user_id) {
+    const struct ask *ask =
+        sessions_end_ask(realm->cache, arena, sid, NULL, (struct token_end){0});
+    cache_flush(realm->cache);
+    enum answer ended = sessions_end_answer(ask);
+    if (ended == ANSWER_YES)
+        *user_id = sessions_end_owner(ask, arena);
+    return ended;
+}
+
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
                             const char *except, struct token_end token, int64_t *ended) {
     const struct ask *ask = sessions_end_all_ask(realm->cache, arena, user_id, except, token);

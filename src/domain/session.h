@@ -59,6 +59,9 @@ struct session_who session_who_of(const struct user *user);
 
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,
                         const char *user_id, struct token_end token);
+/* Of whoever it is; YES: *user_id (in arena) says of whom. */
+enum answer session_end_of_anybody(const struct realm *realm, struct arena *arena, const char *sid,
+                                   const char **user_id);
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
                             const char *except, struct token_end token, int64_t *ended);
 /* After names or roles changed: reads the user anew and tells every session. */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "domain/audit.h"
 #include "domain/key_dir.h"
 
 #define PASSWORD_FILE_MAX 512
@@ -91,10 +92,12 @@ void realm_open(struct realm *realm, const struct site *site, struct site_gates 
         .db = db_new(site->conf, site->mariadb_password, &gates->mariadb),
         .tokens = token_cache_new(),
     };
+    realm->audit = audit_new(site->conf, realm->db);
     cache_set_sentinel_password(realm->cache, site->sentinel_password);
 }
 
 void realm_close(struct realm *realm) {
+    audit_free(&realm->audit);
     cache_free(&realm->cache);
     db_free(&realm->db);
     token_cache_free(&realm->tokens);

@@ -78,13 +78,16 @@ void db_be_patient(struct db *db) {
 static void set_options(struct db *db) {
     unsigned seconds = (unsigned)((db->conf->mariadb_timeout + 999) / 1000), off = 0;
     unsigned long_time = db->patient ? 7 * 86400 : seconds;
-    char init[256];
+    /* A table that somebody locks is that table's trouble: it is told of before the connection is
+     * given up, which would be the trouble of everything. */
+    unsigned table_time = db->patient ? long_time : seconds > 1 ? seconds - 1 : 1;
+    char init[320];
     /* The server ends what we no longer wait for, and what waits for a lock. */
     snprintf(init, sizeof init,
              "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
              "collation_connection = 'utf8mb4_nopad_bin', max_statement_time = %u, "
-             "innodb_lock_wait_timeout = %u",
-             db->patient ? 0 : seconds, long_time);
+             "innodb_lock_wait_timeout = %u, lock_wait_timeout = %u",
+             db->patient ? 0 : seconds, long_time, table_time);
     mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
     mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &long_time);
     mysql_options(db->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
@@ -225,6 +228,10 @@ static bool ensure(struct db *db) {
         log_info("MariaDB answers again");
     db->down = false;
     return true;
+}
+
+bool db_is_away(const struct db *db) {
+    return gate_is_shut(db->gate);
 }
 
 enum answer db_connect(struct db *db) {
@@ -403,10 +410,12 @@ static bool may_repeat(unsigned error, enum statement which) {
 
 static void log_refused(struct db *db, unsigned error) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
-    log_error("MariaDB refused a statement; the request is answered 503",
+    log_error("MariaDB refused a statement; a request that needs it is answered 503",
               F_STR("error", db->why), F_INT("code", error),
               F_STR("hint", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
                                 ? "run gatehousectl db migrate"
+                            : error == ER_TABLEACCESS_DENIED_ERROR
+                                ? "give the account the rights of sql/grants.sql"
                                 : ""));
 }
 
@@ -487,7 +496,7 @@ void db_rollback(struct db *db) {
 enum answer db_prepare_all(struct db *db) {
     if (!ensure(db))
         return ANSWER_UNKNOWN;
-    for (int i = 0; i < STMT_COUNT; i++) {
+    for (int i = 0; i < SQL_FIRST_OF_ADMINISTRATOR; i++) {
         unsigned error = 0;
         if (prepared(db, (enum statement)i, &error) == NULL)
             return ANSWER_UNKNOWN;

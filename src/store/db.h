@@ -35,7 +35,7 @@ struct db_value {
 #define DB_NUMBER(value) ((struct db_value){.kind = DB_INT, .number = (value)})
 
 #define DB_MAX_COLUMNS 12
-#define DB_MAX_PARAMS  8
+#define DB_MAX_PARAMS  10
 
 struct db_row {
     struct db_value columns[DB_MAX_COLUMNS];
@@ -79,7 +79,10 @@ void db_rollback(struct db *db);
  * does, and repeats nothing. */
 enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
                         const struct db_value *params, struct db_result *result);
-/* Prepares every statement: whether the schema is the one the program was made for. */
+/* Whether another worker has just found that MariaDB does not answer: what is of no use to anybody who
+ * waits is not tried then, even on a connection that is still there. */
+bool db_is_away(const struct db *db);
+/* Prepares every statement of the service: whether the schema is the one the program was made for. */
 enum answer db_prepare_all(struct db *db);
 
 /* Migrations: one text of several statements; and one value of a query, in the arena (NULL: none or

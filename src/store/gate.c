@@ -21,6 +21,10 @@ void gate_marked(struct gate *gate, int64_t mark) {
         continue;
 }
 
+bool gate_is_shut(struct gate *gate) {
+    return clock_mono_ms() < atomic_load(&gate->shut_until);
+}
+
 void gate_opened(struct gate *gate) {
     /* Read first: while all is well nobody writes, and the line stays in every processor's cache. */
     if (atomic_load(&gate->shut_until) != 0)

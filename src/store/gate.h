@@ -31,6 +31,8 @@ struct gate {
 bool gate_may_try(struct gate *gate, int64_t try_ms);
 /* A mark was acknowledged. */
 void gate_marked(struct gate *gate, int64_t mark);
+/* Whether another worker has just found that the store does not answer. */
+bool gate_is_shut(struct gate *gate);
 /* The store has just answered, on whichever connection: everybody may try. */
 void gate_opened(struct gate *gate);
 /* It did not. */

@@ -261,9 +261,13 @@ struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const cha
 }
 
 enum answer sessions_end_answer(const struct ask *ask) {
-    if (ask->reply == NULL || ask->reply->kind != REPLY_INT)
+    if (ask->reply == NULL || (ask->reply->kind != REPLY_INT && ask->reply->kind != REPLY_TEXT))
         return ANSWER_UNKNOWN;
-    return ask->reply->number == 1 ? ANSWER_YES : ANSWER_NO;
+    return ask->reply->kind == REPLY_TEXT ? ANSWER_YES : ANSWER_NO;
+}
+
+const char *sessions_end_owner(const struct ask *ask, struct arena *arena) {
+    return arena_dup(arena, ask->reply->text, ask->reply->len);
 }
 
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,

@@ -136,6 +136,8 @@ struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const cha
                              const char *user_id, struct token_end token);
 /* NO: there was no such session (or it is somebody else's). */
 enum answer sessions_end_answer(const struct ask *ask);
+/* Where that is YES: the id of the user whose it was, in arena; before the next cache_flush. */
+const char *sessions_end_owner(const struct ask *ask, struct arena *arena);
 /* except: a sid that goes on; NULL: none. */
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
                                  const char *except, struct token_end token);

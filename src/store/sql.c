@@ -12,6 +12,14 @@
 /* The columns of struct client (store/clients.h), in its order. */
 #define CLIENT_COLUMNS "id, secret_sha256, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%SZ')"
 
+/* The columns of struct audit_row (store/audit.h), in its order. */
+#define AUDIT_COLUMNS                                                                              \
+    "SELECT id, DATE_FORMAT(at, '%Y-%m-%dT%H:%i:%S.%fZ'), event, user_id, email, actor, address, " \
+    "session, request_id, details FROM audit WHERE "
+/* Newest first: since, until, and of those at until itself only what is older than an id. */
+#define AUDIT_PAGE                                                                                 \
+    "at >= ? AND at <= ? AND (at < ? OR id < ?) ORDER BY at DESC, id DESC LIMIT ?"
+
 const struct sql sql_statements[STMT_COUNT] = {
     [STMT_USER_BY_ID] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.id = ?", true},
     [STMT_USER_BY_EMAIL] = {"SELECT " USER_COLUMNS " FROM users u WHERE u.email_canonical = ?",
@@ -54,6 +62,18 @@ const struct sql sql_statements[STMT_COUNT] = {
                             false},
     [STMT_CLIENT_DELETE] = {"DELETE FROM clients WHERE id = ?", false},
     [STMT_PING] = {"SELECT 1", true},
+    [STMT_AUDIT_INSERT] = {"INSERT INTO audit (at, event, user_id, email, actor, address, session, "
+                           "request_id, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           false},
+    [STMT_AUDIT_LIST] = {AUDIT_COLUMNS AUDIT_PAGE, true},
+    [STMT_AUDIT_LIST_USER] = {AUDIT_COLUMNS "user_id = ? AND " AUDIT_PAGE, true},
+    [STMT_AUDIT_LIST_EVENT] = {AUDIT_COLUMNS "event = ? AND " AUDIT_PAGE, true},
+    [STMT_AUDIT_LIST_USER_EVENT] = {AUDIT_COLUMNS "user_id = ? AND event = ? AND " AUDIT_PAGE,
+                                    true},
+    [STMT_AUDIT_TIME] = {"SELECT DATE_FORMAT(at, '%Y-%m-%d %H:%i:%S.%f') FROM audit WHERE id = ?",
+                         true},
+    /* In the order of an index, so that a chunk reads no more than it removes. */
+    [STMT_AUDIT_PRUNE] = {"DELETE FROM audit WHERE at < ? ORDER BY at LIMIT ?", false},
 };
 
 const struct sql_wide sql_wides[WIDE_COUNT] = {

@@ -28,8 +28,18 @@ enum statement {
     STMT_CLIENT_INSERT,
     STMT_CLIENT_DELETE,
     STMT_PING,
+    STMT_AUDIT_INSERT,
+    STMT_AUDIT_LIST,
+    STMT_AUDIT_LIST_USER,
+    STMT_AUDIT_LIST_EVENT,
+    STMT_AUDIT_LIST_USER_EVENT,
+    STMT_AUDIT_TIME,
+    STMT_AUDIT_PRUNE,
     STMT_COUNT
 };
+
+/* From here on they are an administrator's: the service's account may not run them. */
+#define SQL_FIRST_OF_ADMINISTRATOR STMT_AUDIT_LIST
 
 struct sql {
     const char *text;

@@ -61,6 +61,8 @@ def test_options(site, verbs):
         assert complete(site, f"gatehousectl {start} -") == options | {"--help"}
     assert complete(site, "gatehousectl password hash --scheme ") == {"bcrypt", "yescrypt"}
     assert complete(site, "gatehousectl user list --limit ") == set()
+    assert complete(site, "gatehousectl audit --user ") == set()
+    assert "--since" in complete(site, "gatehousectl audit --user anna --")
 
 
 def test_files(site, tmp_path):

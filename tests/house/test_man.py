@@ -97,6 +97,12 @@ def test_every_flag_is_explained():
         re.sub(r"FILE|\W", "", usage)
 
 
+def test_every_event_is_explained():
+    names = re.findall(r'\[AUDIT_\w+\] = "(\w+)",', text("src/domain/audit.c"))
+    page = plain("gatehouse.8").split(".Sh AUDIT TRAIL\n")[1].split("\n.Sh ")[0]
+    assert len(names) > 20 and re.findall(r"^\.It Li (\w+)$", page, re.M) == names
+
+
 # gatehousectl(8)
 
 
@@ -105,6 +111,7 @@ def verbs_of_source():
     table = text("src/ctl/main.c").split("const struct verb verbs[] = {\n")[1].split("    {0},")[0]
     row = re.compile(r'\{"(\w+)", "(\w*)", (verb_\w+), [^"{}]*?, -?\d+, -?\d+,\s*'
                      r'"([^"]*)",\s*"([^"]*)",\s*"([^"]*)",')
+    table = re.sub(r'"\n +"', "", table)
     verbs = {f"{noun} {word}".strip(): (options.split(), synopsis, example)
              for noun, word, _, options, synopsis, example in row.findall(table)}
     assert len(verbs) == len(re.findall(r"\bverb_\w+", table)) > 10
@@ -151,7 +158,7 @@ def examples_of_json(page):
             re.findall(r"^\$ gatehousectl --json .*\n(\{(?:.*\n)*?)\.Ed$", page, re.M)]
 
 
-def names_in(value, outside=("header", "claims", "times", "deviceInfo")):
+def names_in(value, outside=("header", "claims", "times", "deviceInfo", "details")):
     """The names of members, but not of what a token or a client says."""
     if isinstance(value, list):
         return set().union(*(names_in(item) for item in value))

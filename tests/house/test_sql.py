@@ -108,6 +108,29 @@ def test_enum_and_array_of_wide_ones_agree():
     assert names == [*wide_statements(), "WIDE_COUNT"]
 
 
+def test_the_account_may_do_what_the_service_does():
+    """And nothing else: rights are given table by table, and CREATE is taken back."""
+    verbs = {"SELECT": {"SELECT"}, "INSERT": {"INSERT"}, "UPDATE": {"UPDATE"}, "DELETE": {"DELETE"}}
+    of_service = text("src/store/sql.h").split("SQL_FIRST_OF_ADMINISTRATOR ")[1].split()[0]
+    needed = {}
+    for name, sql in statements().items():
+        if name == of_service:
+            break
+        for table in re.findall(r"\b(?:FROM|UPDATE|INTO|JOIN) (\w+)", sql):
+            needed.setdefault(table, set()).update(verbs[sql.split()[0]])
+    grants = without_comments(text("sql/grants.sql"))
+    given = {table: set(rights.split(", ")) for rights, table in
+             re.findall(r"^GRANT ([A-Z, ]+) ON `@DATABASE@`\.(\w+) TO", grants, re.M)}
+    taken = set(re.findall(r"^REVOKE CREATE ON `@DATABASE@`\.(\w+) FROM", grants, re.M))
+    assert set(given) == taken == set(all_tables()) | {"schema_migrations"}
+    assert given["audit"] == {"CREATE", "INSERT"} == needed["audit"] | {"CREATE"}
+    assert given["schema_migrations"] == {"CREATE", "SELECT"}
+    for table, rights in needed.items():
+        assert rights <= given[table], table
+    whole = re.findall(r"^(GRANT|REVOKE) ([A-Z, ]+) ON `@DATABASE@`\.\*", grants, re.M)
+    assert [kind for kind, _ in whole] == ["GRANT", "REVOKE"] and whole[0][1] == whole[1][1]
+
+
 def test_enum_and_array_agree():
     enum = re.search(r"enum statement \{(.*?)\};", text("src/store/sql.h"), re.S)[1]
     names = re.findall(r"STMT_\w+", enum)
@@ -126,12 +149,12 @@ def test_every_statement_is_used():
 def test_values_are_bound(name):
     sql = EVERY[name]
     # The formats of DATE_FORMAT are the database's, the separator is one of ours.
-    bare = re.sub(r"DATE_FORMAT\(([\w.]+), '%Y-%m-%dT%H:%i:%SZ'\)", r"\1", sql)
+    bare = re.sub(r"DATE_FORMAT\(([\w.]+), '%Y-%m-%d[T ]%H:%i:%S(?:\.%f)?Z?'\)", r"\1", sql)
     bare = bare.replace("SEPARATOR ','", "")
     assert "%" not in bare and "'" not in bare and '"' not in bare, bare
     assert ";" not in bare and "--" not in bare and "/*" not in bare
     # Nothing is compared with, or set to, what is written out, but to null and counted up.
-    for value in re.findall(r"(?:=|<|>|LIKE|LIMIT)\s*([^\s,)]+)", bare):
+    for value in re.findall(r"(?:[<>]=|[=<>]|LIKE|LIMIT)\s*([^\s,)]+)", bare):
         assert value in ("?", "NULL", "version", "u.id", "UTC_TIMESTAMP(3", "COALESCE(disabled_at"), \
             f"{value} in {bare}"
 

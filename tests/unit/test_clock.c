@@ -44,10 +44,12 @@ static void wall_time_can_be_set(void **state) {
     assert_int_equal(clock_wall_ms(), 0);
     clock_set_wall_ms(12345);
     assert_int_equal(clock_wall_ms(), 12345);
+    assert_int_equal(clock_wall_us(), 12345000);
     int64_t mono = clock_mono_ms();
     assert_true(mono != 12345);
     clock_set_wall_ms(-7);
     assert_true(clock_wall_ms() >= before);
+    assert_true(clock_wall_us() >= before * 1000);
 }
 
 static void mono_never_steps_back(void **state) {

@@ -95,10 +95,38 @@ static void it_is_the_inverse_of_the_clock(void **state) {
     }
 }
 
+static void ages(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } rows[] = {
+        {"0s", 0},
+        {"30s", 30000},
+        {"15m", 900000},
+        {"24h", 86400000},
+        {"90d", INT64_C(7776000000)},
+        {"36525d", INT64_C(3155760000000)},
+    };
+    static const char *const bad[] = {"",  "7",   "d",  "1w",     "1 d",         "-1d",  "1.5h",
+                                      "1dd", "+1d", "1D", "36526d", "99999999999s", "0x1d"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t ms = -1;
+        if (!when_age(rows[i].text, &ms) || ms != rows[i].ms)
+            fail_msg("%s is taken for %lld", rows[i].text, (long long)ms);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int64_t ms;
+        if (when_age(bad[i], &ms))
+            fail_msg("accepted: %s", bad[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_rows),
         cmocka_unit_test(bad_rows),
+        cmocka_unit_test(ages),
         cmocka_unit_test(it_is_the_inverse_of_the_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

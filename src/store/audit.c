@@ -1,0 +1,110 @@
+#include "store/audit.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+
+/* The widths of the columns in sql/0003_audit.sql. */
+enum { EVENT_MAX = 32, EMAIL_MAX = 254, ACTOR_MAX = 128, ADDRESS_MAX = 64, ID_MAX = 64 };
+
+/* As it is; or cut, and readable: a web server may hand over any bytes as the client's address. */
+static struct db_value fitting(struct arena *arena, const char *text, size_t most) {
+    size_t len = text != NULL ? strlen(text) : 0;
+    if (text == NULL || (len <= most && utf8_valid(text, len)))
+        return DB_TEXT_OR_NULL(text);
+    char *copy = arena_dup(arena, text, len < most ? len : most);
+    for (char *c = copy; *c != '\0'; c++)
+        if ((unsigned char)*c >= 0x80)
+            *c = '?';
+    return DB_TEXT_OR_NULL(copy);
+}
+
+const char *audit_time(struct arena *arena, int64_t wall_us) {
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(wall_us / 1000, text);
+    text[10] = ' ';
+    return arena_printf(arena, "%.19s.%06d", text, (int)(wall_us % 1000000));
+}
+
+enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_row *row) {
+    struct db_value nobody = {.kind = DB_NULL};
+    struct db_value params[] = {DB_TEXT_OR_NULL(audit_time(arena, row->at_us)),
+                                fitting(arena, row->event, EVENT_MAX),
+                                row->user_id != 0 ? DB_NUMBER(row->user_id) : nobody,
+                                fitting(arena, row->email, EMAIL_MAX),
+                                fitting(arena, row->actor, ACTOR_MAX),
+                                fitting(arena, row->address, ADDRESS_MAX),
+                                fitting(arena, row->session, ID_MAX),
+                                fitting(arena, row->request_id, ID_MAX),
+                                DB_TEXT_OR_NULL(row->details)};
+    enum answer answer = db_run(db, arena, STMT_AUDIT_INSERT, params, 9, NULL);
+    return answer == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+static const char *text_of(const struct db_value *value) {
+    return value->kind == DB_TEXT ? value->text : NULL;
+}
+
+/* The columns of AUDIT_COLUMNS in sql.c. */
+static void read_row(const struct db_row *from, struct audit_row *row) {
+    const struct db_value *column = from->columns;
+    row->id = column[0].number;
+    row->at = text_of(&column[1]);
+    row->event = text_of(&column[2]);
+    row->user_id = column[3].kind == DB_INT ? column[3].number : 0;
+    row->email = text_of(&column[4]);
+    row->actor = text_of(&column[5]);
+    row->address = text_of(&column[6]);
+    row->session = text_of(&column[7]);
+    row->request_id = text_of(&column[8]);
+    row->details = text_of(&column[9]);
+}
+
+/* Each kind of filter has a statement of its own, so that each has its index. */
+struct audit_row *audit_list(struct db *db, struct arena *arena, const struct audit_filter *filter,
+                             int64_t limit, size_t *count) {
+    static const enum statement statements[2][2] = {
+        {STMT_AUDIT_LIST, STMT_AUDIT_LIST_EVENT},
+        {STMT_AUDIT_LIST_USER, STMT_AUDIT_LIST_USER_EVENT}};
+    struct db_value params[7];
+    struct db_result result;
+    size_t n = 0;
+    if (filter->user_id != 0)
+        params[n++] = DB_NUMBER(filter->user_id);
+    if (filter->event != NULL)
+        params[n++] = DB_TEXT_OR_NULL(filter->event);
+    params[n++] = DB_TEXT_OR_NULL(filter->since);
+    params[n++] = DB_TEXT_OR_NULL(filter->until);
+    params[n++] = DB_TEXT_OR_NULL(filter->until);
+    params[n++] = DB_NUMBER(filter->before);
+    params[n++] = DB_NUMBER(limit);
+    if (db_run(db, arena, statements[filter->user_id != 0][filter->event != NULL], params, n,
+               &result) != ANSWER_YES)
+        return NULL;
+    struct audit_row *rows = arena_zalloc(arena, result.row_count * sizeof *rows + 1);
+    for (size_t i = 0; i < result.row_count; i++)
+        read_row(&result.rows[i], &rows[i]);
+    *count = result.row_count;
+    return rows;
+}
+
+enum answer audit_time_of(struct db *db, struct arena *arena, int64_t id, const char **at) {
+    struct db_value param = DB_NUMBER(id);
+    struct db_result result;
+    if (db_run(db, arena, STMT_AUDIT_TIME, &param, 1, &result) != ANSWER_YES)
+        return ANSWER_UNKNOWN;
+    if (result.row_count == 0)
+        return ANSWER_NO;
+    *at = result.rows[0].columns[0].text;
+    return ANSWER_YES;
+}
+
+enum answer audit_prune(struct db *db, struct arena *arena, const char *before, int64_t limit,
+                        int64_t *removed) {
+    struct db_value params[] = {DB_TEXT_OR_NULL(before), DB_NUMBER(limit)};
+    struct db_result result;
+    enum answer answer = db_run(db, arena, STMT_AUDIT_PRUNE, params, 2, &result);
+    *removed = result.matched;
+    return answer;
+}
