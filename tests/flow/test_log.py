@@ -88,8 +88,32 @@ class Log:
         return [parse(line) for line in self.text().splitlines()]
 
 
+def administered(site, user, password):
+    """What an administrator does to a user, who has this password in the end; the secrets in use.  None
+    of them is in what gatehousectl prints."""
+    user.password = "another horse 9 staple"
+    tokens = [user.login(), user.login()]
+    hashed = site.ctl_ok("password", "hash", stdin=password + "\n").strip()
+    printed = site.ctl_ok("user", "passwd", user.email, stdin=password + "\n")
+    user.password = password
+    tokens += [user.login(), user.login()]
+    for words, stdin in ((["user", "role", user.email, "+editor"], ""),
+                         (["token", "verify"], tokens[2].access), (["token", "inspect"], tokens[2].access),
+                         (["token", "revoke"], tokens[2].access), (["token", "revoke"], tokens[3].session),
+                         (["session", "list", user.email], ""), (["user", "show", user.email], ""),
+                         (["user", "disable", user.email], ""), (["user", "enable", user.email], ""),
+                         (["client", "list"], ""), (["key", "list"], "")):
+        printed += site.ctl_ok("--json", *words, stdin=stdin)
+    secrets = [password, hashed]
+    for login in tokens:
+        secrets += [login.access, login.refresh_token, login.session]
+    for secret in secrets:
+        assert secret not in printed
+    return secrets
+
+
 def whole_flow(site):
-    """All that a user, a thief and a client do; every secret that was in use."""
+    """All that a user, a thief, a client and an administrator do; every secret that was in use."""
     secrets = [PASSWORD, "another horse 9 staple", "wrong horse 8 nail"]
     user = site.register(displayName='Zo\u00eb "the\\one" =x', username=fresh_name())
     refused(user.try_login("wrong horse 8 nail"), "invalid_credentials")
@@ -119,10 +143,15 @@ def whole_flow(site):
     refused(site.raw("POST", "/auth/introspect", data={"token": "x"},
                      headers={"Authorization": basic(client, "no such client's secret")}),
             "invalid_client")
+    # Somebody who has put the secret into the wrong place.
+    refused(site.raw("POST", "/auth/introspect", data={"token": "x"},
+                     headers={"Authorization": basic(secret["secret"], secret["client"])}),
+            "invalid_client")
     secrets += [secret["secret"][::-1], "no such client's secret"]
     time.sleep(1.1)
     refused(login.refresh(), "refresh_reused")
-    last = user.site.post("/login", {"email": user.email, "password": "another horse 9 staple"}).json()
+    secrets += administered(site, user, "a third horse 6 saddle")
+    last = user.site.post("/login", {"email": user.email, "password": "a third horse 6 saddle"}).json()
     secrets += [last["accessToken"], last["refreshToken"], last["sessionId"]]
     granted(site.post("/logout", {}, token=last["accessToken"]))
     refused(site.post("/register", {"email": "x", "password": "another horse 9 staple"}),
