@@ -252,6 +252,25 @@ static void look_at_grants(struct doctor *doctor) {
                     "our account may do more than the service needs: %.200s", more);
 }
 
+/* Before rights were given table by table the service could do as it liked with the trail. */
+static void look_at_trail(struct doctor *doctor) {
+    const char *more =
+        value(doctor, "SELECT GROUP_CONCAT(DISTINCT privilege_type ORDER BY 1 SEPARATOR ', ') FROM "
+                      "(SELECT privilege_type FROM information_schema.user_privileges UNION SELECT "
+                      "privilege_type FROM information_schema.schema_privileges WHERE DATABASE() LIKE "
+                      "table_schema UNION SELECT privilege_type FROM information_schema.table_privileges "
+                      "WHERE table_schema = DATABASE() AND table_name = 'audit') AS p WHERE "
+                      "privilege_type IN ('SELECT', 'UPDATE', 'DELETE')");
+    if (more[0] != '\0')
+        doctor_says(doctor, DOCTOR_WARN, "mariadb", "run grants.sql again, as an administrator",
+                    "who takes over the service can read or wipe away the audit trail: our account has "
+                    "%.200s on it",
+                    more);
+    if (doctor->ctl->conf->audit_mode == AUDIT_OFF)
+        doctor_says(doctor, DOCTOR_WARN, "conf", "set mode = best_effort in [audit] and reload",
+                    "nothing is recorded in the audit trail");
+}
+
 static void look_at_tables(struct doctor *doctor) {
     const char *loose = value(
         doctor, "SELECT GROUP_CONCAT(table_name, '.', column_name ORDER BY 1 SEPARATOR ', ') FROM "
@@ -313,6 +332,7 @@ void doctor_mariadb(struct doctor *doctor) {
                 version);
     if (look_at_schema(doctor)) {
         look_at_grants(doctor);
+        look_at_trail(doctor);
         look_at_tables(doctor);
     }
     look_at_server(doctor);

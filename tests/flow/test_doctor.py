@@ -393,6 +393,16 @@ def many_grants(ward):
     return "mariadb", "may do more than the service needs: .*DROP", "REVOKE"
 
 
+def old_grants(ward):
+    weak_account(ward, "SELECT, INSERT, UPDATE, DELETE")
+    return "mariadb", "can read or wipe away the audit trail: .*DELETE, SELECT, UPDATE", r"grants\.sql again"
+
+
+def nothing_recorded(ward):
+    ward.set(extra="[audit]\nmode = off\n")
+    return "conf", "nothing is recorded", "best_effort"
+
+
 def mariadb_reads_only(ward):
     ward.sql("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0")
     return "mariadb", "it is read-only", "read_only = 0"
@@ -664,7 +674,8 @@ MISTAKES = {
         apache_stripping, apache_basic, apache_address, apache_broken, lighttpd_stripping,
         lighttpd_address, lighttpd_paths, lighttpd_broken],
     ("warning", None): [
-        old_key, redis_forgets, redis_is_full, redis_says_nothing, many_grants, mariadb_forgets,
+        old_key, redis_forgets, redis_is_full, redis_says_nothing, many_grants, old_grants, mariadb_forgets,
+        nothing_recorded,
         abuse_limits_off, cookies_in_clear, socket_for_all, socket_missing, socket_dead, backlog, tcp_for_all, no_service, few_files,
         nginx_without_us, nginx_keeps, apache_order, lighttpd_without_us],
 }
