@@ -13,7 +13,7 @@ def run_flows(file, **variables):
     settings = {name: str(value) for name, value in variables.items()}
     done = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                            str(FLOW / file)], capture_output=True, text=True, check=False,
-                          timeout=280, env={**os.environ, **settings})
+                          timeout=1100, env={**os.environ, **settings})
     counts = {word: int(count) for count, word
               in re.findall(r"(\d+) (passed|failed|errors?)", done.stdout.splitlines()[-1])}
     if done.returncode != 0:

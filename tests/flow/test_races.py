@@ -64,7 +64,7 @@ def in_processes(work, site, emails, share, *more):
     for runner in runners:
         runner.start()
     for runner in runners:
-        runner.join(120)
+        runner.join(600)
     assert [runner.exitcode for runner in runners] == [0] * len(emails)
     return tuple(sum(column) for column in zip(*(counts.get() for _ in runners)))
 
