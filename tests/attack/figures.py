@@ -96,6 +96,12 @@ def resident(pids):
     return sizes
 
 
+def busy(pids):
+    """Milliseconds for which these processes have had a processor."""
+    return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
+               for pid in pids) / 1e6
+
+
 class LogPart:
     """What the service writes to its log from here on."""
 

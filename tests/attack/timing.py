@@ -16,9 +16,8 @@ import math
 import random
 import statistics
 import time
-from pathlib import Path
 
-from figures import attack, number
+from figures import attack, busy, number
 from gate import PASSWORD, fresh_email, run_instance
 
 USERS = 20
@@ -65,12 +64,6 @@ def learnt(answer):
     headers = [(name, value) for name, value in answer.headers.items() if name not in OWN]
     request_id = answer.headers["X-Request-Id"].encode()
     return answer.status_code, tuple(headers), answer.content.replace(request_id, b"")
-
-
-def busy(pids):
-    """Milliseconds for which these processes have had a processor."""
-    return sum(int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[0])
-               for pid in pids) / 1e6
 
 
 def measure(site, kinds, rounds, seconds=math.inf):
