@@ -1,128 +1,24 @@
-"""docs/install.md, by its own commands: from the tarball to a running service under each way to start,
+"""docs/install.md by its own commands: from the tarball to a running service under each way to start,
 on a machine of its own with a real systemd.
 
 That machine has the packages of this one.  With GATEHOUSE_INSTALL_ROOT, as ./dev test-install sets it,
 it is a bare Debian below that folder instead, and the packages are installed by the page's commands too.
 """
 import json
-import os
 import re
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from machine import Machine, cgroup_top
+from steps import asked, blocks, files, processes
+from steps import follow as follow_page
 
-TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/docs"))
-from page import blocks  # noqa: E402
-
-ROOT = os.environ.get("GATEHOUSE_INSTALL_ROOT", "/")
 PAGE = "install.md"
 UNITS = "/usr/local/lib/systemd/system"
-BEFORE = ("Build", "A user", "The database", "The configuration", "The web server")
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or cgroup_top() is None,
-                                reason="a machine needs root and a cgroup2 file system")
-
-# The programs as they are to be are tried on the bare machine; elsewhere it is quicker.
-MAKE = "\nmake -s -j2\n" if ROOT != "/" else "\nmake -s -j2 CFLAGS=-O0\n"
-
-# Only for a machine that has the server's program and not the package around it.
-MARIADB = """\
-[Service]
-Type=notify
-RuntimeDirectory=mysqld
-StateDirectory=machine-mariadb
-ExecStart=/usr/sbin/mariadbd --no-defaults --user=root --datadir=/var/lib/machine-mariadb \
-    --socket=/run/mysqld/mysqld.sock --skip-networking --innodb-flush-log-at-trx-commit=0
-"""
-
-
-def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")}
-
-
-@pytest.fixture(scope="module")
-def tarball(tmp_path_factory):
-    """What make dist makes, out of the source tree."""
-    build = tmp_path_factory.mktemp("dist")
-    done = subprocess.run([TOP / "configure", "-q"], cwd=build, env=environment(), timeout=300,
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    done = subprocess.run(["make", "-j2", "dist"], cwd=build, env=environment(), timeout=300,
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    found, = build.glob("gatehouse-*.tar.*")
-    return found
 
 
 def follow(machine, *sections):
-    """Does what these sections of the page say, in one shell's folder; what the commands print."""
-    printed = ""
-    for block in blocks(PAGE, *sections):
-        if block.file:
-            machine.write(block.file, block.text)
-        elif block.language == "sh":
-            script = block.text.replace("\nmake\n", MAKE)
-            out = machine.run(
-                f'cd "$(cat /srv/.here 2>/dev/null || echo /srv)"\n{script}\npwd >/srv/.here',
-                timeout=600)
-            printed += out
-        else:
-            raise AssertionError(f"{block!r}: what is to be done with it?")
-    return printed
-
-
-def files(machine):
-    """All that lies where make install could leave something."""
-    return set(machine.run("find /usr /etc /var/lib /opt -xdev | sort").splitlines())
-
-
-def start_stores(machine):
-    if not machine.path("/lib/systemd/system/mariadb.service").exists():
-        machine.write("/etc/systemd/system/mariadb.service", MARIADB)
-        machine.run("mariadb-install-db --no-defaults --force --user=root --skip-test-db "
-                    "--datadir=/var/lib/machine-mariadb --auth-root-authentication-method=socket "
-                    "--auth-root-socket-user=root >/dev/null && systemctl daemon-reload")
-    machine.run("systemctl start mariadb redis-server nginx")
-
-
-@pytest.fixture(scope="module")
-def booted():
-    """With stores that are starting, while the tarball is being made."""
-    made = Machine(ROOT)
-    try:
-        with ThreadPoolExecutor(1) as aside:
-            made.stores = aside.submit(start_stores, made)
-            yield made
-    finally:
-        made.off()
-
-
-@pytest.fixture(scope="module")
-def machine(booted, tarball):
-    booted.stores.result()
-    booted.copy(tarball, "/srv/" + tarball.name)
-    booted.before = files(booted)
-    follow(booted, *BEFORE)
-    booted.after = files(booted)
-    conf = booted.path("/etc/gatehouse/gatehouse.conf")
-    conf.write_text(conf.read_text("utf-8") + "\n[password]\ncost = 4\n", "utf-8")
-    return booted
-
-
-def asked(machine, path, *options):
-    """(status, body) of one request through nginx."""
-    words = " ".join(options)
-    out = machine.run("curl -sk --resolve www.example.org:443:127.0.0.1 -w '\\n%{http_code}' "
-                      f"-H Content-Type:application/json {words} https://www.example.org/auth{path}")
-    body, _, status = out.rpartition("\n")
-    return int(status), body
+    return follow_page(machine, PAGE, *sections)
 
 
 def try_it(machine):
@@ -139,12 +35,6 @@ def try_it(machine):
     assert asked(machine, "/verify")[0] == 401
     assert asked(machine, "/login", "-d '{\"email\":\"ada@example.org\",\"password\":\"wrong\"}'")[0] == 401
     return bearer
-
-
-def processes(machine):
-    """{pid: user} of all that is gatehouse."""
-    lines = machine.tried("ps -C gatehouse,gatehouse:web,gatehouse:login -o pid=,user=").stdout
-    return {int(pid): user for pid, user in map(str.split, lines.splitlines())}
 
 
 def workers_change(machine, reload):

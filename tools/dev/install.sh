@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# install: docs/install.md from a machine that has nothing, packages and all.
+# install: docs/install.md, apache.md and lighttpd.md from a machine that has nothing, packages and all.
 
 install_root_remove() { rm -rf "$INSTALL_ROOT"; }
 
@@ -16,7 +16,11 @@ install_bare() {
     PYTHONPATH=$TOP/tests/docs /usr/bin/python3 -c '
 import page
 for block in page.blocks("install.md", "Packages"):
-    print(block.text)' >"$1/packages.sh" || return
+    print(block.text)
+for name in "apache.md", "lighttpd.md":
+    for block in page.blocks(name):
+        print(*(line for line in block.text.splitlines() if line.startswith("apt-get ")), sep="\n")
+' >"$1/packages.sh" || return
     DEBIAN_FRONTEND=noninteractive chroot "$1" bash -eux /packages.sh || return
     rm "$1/usr/sbin/policy-rc.d" "$1/packages.sh"
 }
@@ -30,7 +34,7 @@ cmd_test_install() {
     # Its root folder: packages' scripts that become another user must get through it.
     chmod 755 "$INSTALL_ROOT"
     on_exit install_root_remove
-    shown "a bare Debian and the packages of docs/install.md" "$(build_dir '')/dev-install.log" \
+    shown "a bare Debian and the packages that docs/ installs" "$(build_dir '')/dev-install.log" \
         install_bare "$INSTALL_ROOT" || die "no bare machine could be made"
     cd "$TOP" || return
     GATEHOUSE_INSTALL_ROOT=$INSTALL_ROOT PYTHONDONTWRITEBYTECODE=1 timeout --foreground -k 10 1500 \
