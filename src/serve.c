@@ -12,7 +12,8 @@
 #include "fcgi/loop.h"
 #include "pool/confine.h"
 
-#define HASHING_NICE 10
+#define HASHING_NICE     10
+#define QUEUE_PER_WORKER 32
 
 struct serving {
     const struct worker *worker;
@@ -100,6 +101,16 @@ static const struct conf_pool *settings_of(const struct worker *worker) {
     return &site_of(worker)->conf->pools[pool_of(worker)];
 }
 
+static int64_t waiting(void *context) {
+    const struct serving *serving = context;
+    return worker_waiting(serving->worker);
+}
+
+static size_t queue_of(const struct conf_pool *settings) {
+    int64_t queue = settings->queue > 0 ? settings->queue : QUEUE_PER_WORKER * settings->workers;
+    return settings->batch == 1 ? (size_t)queue : 0;
+}
+
 static struct loop *make_loop(struct serving *serving, const struct conf *conf) {
     const struct conf_pool *settings = settings_of(serving->worker);
     struct loop_options options = {.listen_fd = serving->worker->listen_fd,
@@ -108,6 +119,8 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .pass_out_fd = serving->worker->pass_out_fd,
                                    .peers = site_of(serving->worker)->peers[pool_of(serving->worker)],
                                    .batch = (size_t)settings->batch,
+                                   .queue = queue_of(settings),
+                                   .waiting = waiting,
                                    .max_body = (size_t)conf->server_max_body,
                                    .request_timeout_ms = conf->server_request_timeout,
                                    .idle_timeout_ms = settings->idle_timeout,

@@ -403,8 +403,8 @@ static void put_off(struct request *request) {
         return;
     }
     if (log_seldom(&quiet_until))
-        log_warning("too many passwords are to be checked at once: 503 (a pool for logins has a "
-                    "longer queue, more workers a shorter one)");
+        log_warning("too many passwords are to be checked at once: 503 (batch and queue of the pool "
+                    "say how many may wait)");
     reply_error(request, ERROR_UNAVAILABLE);
     finish(request);
 }

@@ -53,7 +53,7 @@ enum {
 #undef OPT_RATE
 };
 
-enum { CONF_POOL_OPTION_COUNT = 10 };
+enum { CONF_POOL_OPTION_COUNT = 11 };
 
 extern const struct option conf_options[CONF_OPTION_COUNT];
 extern const struct option conf_pool_options[CONF_POOL_OPTION_COUNT]; /* listen is the first */

@@ -178,7 +178,8 @@ void fcgi_finish(struct fcgi_request *request) {
 bool fcgi_put_off(struct fcgi_request *request) {
     struct conn *conn = (struct conn *)request;
     MUST(conn->state == CONN_READY || conn->state == CONN_IN_LINE);
-    if (request->has_turn || conn->loop->in_line >= conn->loop->options.batch)
+    size_t room = conn->loop->options.batch > 1 ? conn->loop->options.batch : 0;
+    if (request->has_turn || conn->loop->in_line >= room)
         return false;
     conn->out.len = conn->out_mark;
     move(conn, CONN_IN_LINE);
@@ -344,6 +345,13 @@ static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
     return &conn->request;
 }
 
+/* Whether more wait than will be served in time.  Then it is the one that has waited longest that is
+ * refused, at once and without work: its client is the next to give up, and all move up. */
+static bool is_crowded(const struct loop *loop) {
+    return loop->options.queue > 0 && !loop->draining &&
+           loop->options.waiting(loop->options.context) > (int64_t)loop->options.queue;
+}
+
 /* Whoever has the turn comes last, so that all the others are answered by then. */
 static void serve_ready(struct loop *loop) {
     size_t count = 0, batch = loop->options.batch;
@@ -351,7 +359,7 @@ static void serve_ready(struct loop *loop) {
     TAILQ_FOREACH(conn, &loop->ready, entry) {
         if (count + (first != NULL) >= batch)
             break;
-        loop->batch[count++] = hand_over(conn, batch == 1);
+        loop->batch[count++] = hand_over(conn, batch == 1 && !is_crowded(loop));
     }
     if (first != NULL)
         loop->batch[count++] = hand_over(first, true);

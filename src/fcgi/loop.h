@@ -44,9 +44,13 @@ struct loop_options {
     int pass_in_fd, pass_out_fd;
     const struct peers *peers; /* who may connect; NULL: anybody */
     size_t batch;   /* the most requests handed over at once; 1: no connection is kept */
+    /* With batch 1: while more than so many connections wait to be accepted, the next request has no
+     * turn (has_turn) and cannot be put off; 0: however many. */
+    size_t queue;
     size_t max_body;
     int64_t request_timeout_ms; /* for one request to come whole, and for its answer to be taken */
     int64_t idle_timeout_ms;    /* for a kept connection */
+    int64_t (*waiting)(void *context); /* how many do; -1: it cannot be told */
     void *context;
     enum loop_order (*order)(void *context);
     /* Asked before each wait: whether the first in line may go on now, where there is a line; if not

@@ -109,6 +109,9 @@ void worker_busy(const struct worker *worker, int64_t since_mono_ms);
  */
 bool worker_turn(const struct worker *worker, bool wanted);
 
+/* How many connections wait at the worker's listening socket; -1: the system does not say. */
+int64_t worker_waiting(const struct worker *worker);
+
 /* The shared board -------------------------------------------------------------------------- */
 
 /*

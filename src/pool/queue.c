@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One question for all sockets: opened once, by the master. */
+/* One for all sockets: opened when it is first needed, by the master and by each worker that asks. */
 static int diag_fd = -1;
 
 /* Of a listening socket this field is its queue. */
@@ -67,6 +67,12 @@ static int64_t read_answer(void) {
         if (at->rta_type == UNIX_DIAG_RQLEN)
             return ((const struct unix_diag_rqlen *)RTA_DATA(at))->udiag_rqueue;
     return -1;
+}
+
+void queue_forget(void) {
+    if (diag_fd >= 0)
+        close(diag_fd);
+    diag_fd = -1;
 }
 
 int64_t queue_length(int listen_fd) {

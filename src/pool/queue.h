@@ -9,5 +9,7 @@
 /* As the kernel says; -1 where it does not (no Linux sock_diag, or a sandbox without AF_NETLINK).
  * Costs three system calls for a Unix socket, one for TCP; never waits. */
 int64_t queue_length(int listen_fd);
+/* After a fork: what the parent asks by is not the child's, who would read its answers. */
+void queue_forget(void);
 
 #endif

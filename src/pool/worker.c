@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "pool/board.h"
 #include "pool/children.h"
+#include "pool/queue.h"
 #include "pool/signals.h"
 #include "pool/status.h"
 
@@ -90,6 +91,10 @@ bool worker_turn(const struct worker *worker, bool wanted) {
     return board_turn(worker->slot, workers > 1 ? workers - 1 : 1, wanted);
 }
 
+int64_t worker_waiting(const struct worker *worker) {
+    return queue_length(worker->listen_fd);
+}
+
 /* Birth --------------------------------------------------------------------------------------- */
 
 static bool watch(int control, int fd) {
@@ -135,6 +140,7 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
     int code;
 
     log_identity(child->identity);
+    queue_forget();
     worker.control_fd = open_control(channels);
     int pass[2];
     listen_only(set, worker.listen_fd, pass);

@@ -317,6 +317,9 @@ static const struct value_row values[] = {
     {"pool.web", "mode", "60", NULL},
     {"pool.web", "backlog", "65535", "65535"},
     {"pool.web", "backlog", "0", NULL},
+    {"pool.web", "queue", "", "0"},
+    {"pool.web", "queue", "16", "16"},
+    {"pool.web", "queue", "65536", NULL},
 };
 
 static void check_value(const struct value_row *row) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pool/queue.h"
@@ -52,10 +53,47 @@ static void what_is_no_socket(void **state) {
     close(pipes[1]);
 }
 
+/* A Unix socket at a name that the kernel chooses; a client that waits there, if wanted. */
+static int listener(int *client) {
+    struct sockaddr_un where = {.sun_family = AF_UNIX};
+    socklen_t len = sizeof where;
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&where, sizeof where.sun_family), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&where, &len), 0);
+    if (client == NULL)
+        return fd;
+    *client = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(*client, (struct sockaddr *)&where, len), 0);
+    return fd;
+}
+
+/* Parent and child ask at the same time, and each hears of its own socket. */
+static void of_two_processes(void **state) {
+    (void)state;
+    int client, status, fd = listener(&client);
+    assert_int_equal(queue_length(fd), 1);
+    pid_t child = fork();
+    if (child == 0) {
+        int own = listener(NULL), wrong = 0;
+        queue_forget();
+        for (int i = 0; i < 2000; i++)
+            wrong += queue_length(own) != 0;
+        _exit(wrong != 0);
+    }
+    for (int i = 0; i < 2000; i++)
+        assert_int_equal(queue_length(fd), 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(client);
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sockets_of_both_kinds),
         cmocka_unit_test(what_is_no_socket),
+        cmocka_unit_test(of_two_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
