@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "pool/board.h"
 #include "pool/handover.h"
 #include "pool/notify.h"
 #include "pool/pidfile.h"
