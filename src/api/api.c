@@ -315,7 +315,7 @@ static void enter(struct request *request) {
 
 static void count(const struct request *request) {
     unsigned route = routes_index(request->route);
-    int64_t us = clock_mono_us() - request->api->batch_us;
+    int64_t us = metrics_clock() - request->api->batch_us;
     metrics_request(route, reply_status_index(request->status), us);
     access_log(request, us);
     if (request->reason != 0)
@@ -420,7 +420,7 @@ static void run_plain(struct request *request) {
 
 size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
     api->put_off = 0;
-    api->batch_us = clock_mono_us();
+    api->batch_us = metrics_clock();
     metrics_event(EVENT_BATCH, 1);
     for (size_t i = 0; i < count; i++)
         begin(api, &api->requests[i], batch[i]);

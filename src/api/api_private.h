@@ -15,7 +15,7 @@ struct api {
     struct cookie_names cookies;
     bool wants_secret;
     uint8_t secret[SHA256_SIZE]; /* its digest */
-    int64_t batch_us; /* when the batch at hand was begun: clock_mono_us */
+    int64_t batch_us; /* when the batch at hand was begun: metrics_clock */
     size_t put_off; /* of the batch at hand, for later */
     api_pools *pools;
     void (*beat)(void *context); /* NULL: nobody wants to know of steps */

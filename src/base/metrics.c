@@ -1,9 +1,17 @@
 #include "base/metrics.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+
+#ifdef METRICS_OFF
+#define COUNTING false
+#else
+#define COUNTING true
+#endif
 
 /* What one process counts, and what it is at. */
 struct slot {
@@ -49,6 +57,8 @@ void metrics_take_slot(unsigned slot) {
 
 /* One writer: no read-modify-write is needed, only that readers see whole numbers. */
 static void add(uint64_t *count, uint64_t n) {
+    if (!COUNTING)
+        return;
     __atomic_store_n(count, *count + n, __ATOMIC_RELAXED);
 }
 
@@ -58,10 +68,16 @@ static unsigned within(unsigned number, unsigned count) {
 
 static void observe(struct metrics_histogram *histogram, int64_t us) {
     size_t i = 0;
+    if (!COUNTING)
+        return;
     while (i < BOUNDS && us > bounds[i])
         i++;
     add(&histogram->buckets[i], 1);
     add(&histogram->sum_us, us > 0 ? (uint64_t)us : 0);
+}
+
+int64_t metrics_clock(void) {
+    return COUNTING ? clock_mono_us() : 0;
 }
 
 void metrics_request(unsigned route, unsigned status, int64_t us) {
@@ -83,7 +99,8 @@ void metrics_limit(unsigned limit, int limited) {
 }
 
 void metrics_begin(enum metrics_timer which) {
-    atomic_store_explicit(&own_slot->doing, 1 + (unsigned)which, memory_order_relaxed);
+    if (COUNTING)
+        atomic_store_explicit(&own_slot->doing, 1 + (unsigned)which, memory_order_relaxed);
 }
 
 int metrics_doing(unsigned slot) {
@@ -94,7 +111,8 @@ int metrics_doing(unsigned slot) {
 }
 
 void metrics_timer(enum metrics_timer which, int64_t us) {
-    atomic_store_explicit(&own_slot->doing, 0, memory_order_relaxed);
+    if (COUNTING)
+        atomic_store_explicit(&own_slot->doing, 0, memory_order_relaxed);
     observe(&own->timers[which], us);
 }
 

@@ -6,6 +6,9 @@
  * worker's successor goes on where it ended, so sums never fall (but for SIGUSR2, after which all
  * start from zero; Prometheus knows such resets).
  *
+ * With -DMETRICS_OFF nothing is counted and no time is taken: for `./dev bench metrics`, which says what
+ * counting costs.
+ *
  * This room counts by number; api/handle_metrics.c knows what the numbers stand for.
  */
 #ifndef BASE_METRICS_H
@@ -77,6 +80,8 @@ void metrics_share(void *memory, unsigned slots);
 /* This process counts in that slot from now on. */
 void metrics_take_slot(unsigned slot);
 
+/* What counted durations are measured by: clock_mono_us. */
+int64_t metrics_clock(void);
 void metrics_request(unsigned route, unsigned status, int64_t us);
 void metrics_refusal(unsigned reason);
 void metrics_decision(unsigned reason);

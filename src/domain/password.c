@@ -41,10 +41,10 @@ static bool new_setting(const struct conf *conf, int64_t cost,
 
 /* crypt_rn of a text that ends with a NUL; false when it fails or answers an error token. */
 static bool run_crypt(const char *text, const char *setting, char out[PASSWORD_HASH_SIZE]) {
-    int64_t begun = clock_mono_us();
+    int64_t begun = metrics_clock();
     metrics_begin(TIMER_HASH);
     const char *hash = crypt_rn(text, setting, &scratch, (int)sizeof scratch);
-    metrics_timer(TIMER_HASH, clock_mono_us() - begun);
+    metrics_timer(TIMER_HASH, metrics_clock() - begun);
     bool ok = hash != NULL && hash[0] != '*' && strlen(hash) < PASSWORD_HASH_SIZE;
     if (ok)
         snprintf(out, PASSWORD_HASH_SIZE, "%s", hash);

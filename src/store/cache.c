@@ -311,10 +311,10 @@ void cache_flush(struct cache *cache) {
     if (asks == NULL)
         return;
     link_forget_replies(&cache->link);
-    int64_t begun = clock_mono_us();
+    int64_t begun = metrics_clock();
     metrics_begin(TIMER_REDIS);
     ask_all(cache, asks, begun / 1000 + cache->link.conf->redis_timeout);
-    metrics_timer(TIMER_REDIS, clock_mono_us() - begun);
+    metrics_timer(TIMER_REDIS, metrics_clock() - begun);
 }
 
 void cache_forget(struct cache *cache) {

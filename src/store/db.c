@@ -429,10 +429,10 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         memset(result, 0, sizeof *result);
         if (!ensure(db))
             return ANSWER_UNKNOWN;
-        int64_t started = clock_mono_ms(), begun = clock_mono_us();
+        int64_t started = clock_mono_ms(), begun = metrics_clock();
         metrics_begin(TIMER_MARIADB);
         error = execute(db, arena, statement, params, param_count, result);
-        metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
+        metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
         /* What a connection that broke is called where it was encrypted. */
         if (error == CR_SSL_CONNECTION_ERROR)
             error = CR_SERVER_LOST;
@@ -472,12 +472,12 @@ enum answer db_begin(struct db *db) {
 }
 
 enum answer db_commit(struct db *db) {
-    int64_t begun = clock_mono_us();
+    int64_t begun = metrics_clock();
     db->in_transaction = false;
     if (db->mysql == NULL)
         return ANSWER_UNKNOWN;
     bool done = mysql_commit(db->mysql) == 0;
-    metrics_timer(TIMER_MARIADB, clock_mono_us() - begun);
+    metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
     if (done)
         return ANSWER_YES;
     note(db, mysql_error(db->mysql));

@@ -56,3 +56,16 @@ def test_system_calls(counts, kind):
     made = {call: count for call, count in counts[kind].system_calls.items()
             if call not in FREE and count > 0.1}
     assert made == pytest.approx(SYSTEM_CALLS, abs=0.1)
+
+
+# Functions that are called for the sake of metrics; clock_mono_us is called by metrics_clock alone.
+COUNTING = ("clock_mono_us", "routes_index", "routes_verify", "reply_status_index")
+
+
+@pytest.mark.parametrize("kind", VERIFICATIONS)
+def test_counting_costs_little(counts, kind):
+    """Two in a hundred at most, of what the worker itself does: what the kernel does for it comes on top,
+    so the share of the time is less.  ./dev bench metrics measures that, on an idle machine."""
+    spent = sum(count for function, count in counts[kind].functions.items()
+                if function.startswith("metrics_") or function in COUNTING)
+    assert 50 < spent < 0.02 * counts[kind].instructions

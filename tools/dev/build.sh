@@ -9,6 +9,7 @@ build_flags() {
     case $1 in
     '') ;;
     asan) printf '%s\n' --enable-asan --enable-ubsan ;;
+    uncounted) printf '%s\n' CPPFLAGS=-DMETRICS_OFF ;;
     fuzz) printf '%s\n' --enable-asan --enable-ubsan CC=clang 'CFLAGS=-g -O1 -fsanitize=fuzzer-no-link' ;;
     *) die "no such build: $1" ;;
     esac
@@ -84,12 +85,15 @@ cmd_build() {
 
 cmd_bench() {
     local course=run
-    if [ "${1:-}" = import ]; then
-        course=import
+    case ${1:-} in
+    import | metrics)
+        course=$1
         shift
-    fi
+        ;;
+    esac
     [ -x "$TOP/bench/$course" ] || die "bench/$course is missing"
     packages_install build run front-nginx bench
     build_tree ''
+    [ "$course" != metrics ] || build_tree uncounted
     GATEHOUSE_DEV="$TOP/dev" "$TOP/bench/$course" "$@"
 }
