@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pymysql
@@ -70,8 +71,9 @@ class Server:
                 self.process.wait(10)
 
 
-@pytest.fixture(scope="module")
-def servers(site):
+@contextmanager
+def primary_and_replica(site):
+    """Two servers, the second a replica of the first, with accounts for the site's schema."""
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-hosts."))
     ports = free_ports(2)
     first, second = (Server(folder, i + 1, int(port)) for i, port in enumerate(ports))
@@ -117,12 +119,22 @@ def prepare(site, server):
                "GRANT REPLICATION SLAVE ON *.* TO copy@'127.0.0.1'")
 
 
+def settings(servers):
+    """For an instance that uses them."""
+    hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    return {"mariadb__url": f"mariadb://gatehouse:{SECRET}@{hosts}/gatehouse", "mariadb__socket": "",
+            "mariadb__password_file": "", "mariadb__timeout": "2s"}
+
+
+@pytest.fixture(scope="module")
+def servers(site):
+    with primary_and_replica(site) as both:
+        yield both
+
+
 @pytest.fixture(scope="module")
 def several(servers):
-    hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
-    for instance in run_instance(mariadb__url=f"mariadb://gatehouse:{SECRET}@{hosts}/gatehouse",
-                                 mariadb__socket="", mariadb__password_file="",
-                                 mariadb__timeout="2s"):
+    for instance in run_instance(**settings(servers)):
         yield instance.site()
 
 

@@ -1,0 +1,8 @@
+"""Every fault there is: to import them is to register them, in this order."""
+# pylint: disable=unused-import
+import workers  # noqa: F401
+import stores_redis  # noqa: F401
+import stores_mariadb  # noqa: F401
+import peers  # noqa: F401
+import machine  # noqa: F401
+import hosts  # noqa: F401

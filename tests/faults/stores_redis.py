@@ -1,0 +1,239 @@
+"""Redis: hung, killed, full, loading, read-only, unable to save."""
+import json
+import os
+import shutil
+import signal
+import time
+
+from gate import granted, wait_until
+from lab import REDIS_TIMEOUT, SLACK, fault
+
+ALL = {"verify": 6, "session": 3, "ended": 3, "forged": 1, "refresh": 1, "login": 1, "profile": 1}
+
+
+def refused_in_time(lab, tally, limit):
+    """Whatever was answered 503 meanwhile was so in time."""
+    slowest = max((max(took) for took in tally.took.values()), default=0)
+    lab.verdict(slowest < limit + SLACK, f"slowest answer {slowest:.2f} s (at most {limit:.1f} s)")
+
+
+@fault("redis-hangs", seconds=10, brief=0.8)
+def redis_hangs(lab):
+    """SIGSTOP of Redis, twice: 503 within the timeout, and at full speed a second after"""
+    for _ in range(1 if lab.brief else 2):
+        with lab.counted("store_errors_total", store="redis"), \
+                lab.under_load(mix=ALL, after=1.2) as load:
+            lab.store.send(signal.SIGSTOP)
+            time.sleep(lab.seconds)
+            lab.store.send(signal.SIGCONT)
+            lab.mended = time.monotonic()
+        refused_in_time(lab, load.tally, REDIS_TIMEOUT + 0.1)
+        lab.verdict(load.tally.count(503) > 0, f"answered 503: {load.tally.count(503)}")
+        lab.never_wrong(load.tally)
+        lab.recovers(load.tally, 1)
+    lab.says("Redis cannot be asked")
+    lab.says("Redis answers again")
+    lab.works()
+
+
+@fault("redis-killed", seconds=5, brief=0.5)
+def redis_killed(lab):
+    """kill -9 of Redis with its append-only file: nothing that was acknowledged is lost"""
+    with lab.under_load(mix=ALL, after=1.5) as load:
+        time.sleep(0.3 + lab.seconds / 5)
+        lab.store.kill()
+        time.sleep(lab.seconds)
+        lab.store.start()
+        lab.mended = time.monotonic()
+    lab.verdict(load.tally.count(503) > 0, f"answered 503: {load.tally.count(503)}")
+    lab.never_wrong(load.tally)
+    lab.recovers(load.tally, 1)
+    lab.verdict(load.tally.acked["logout"] > 0,
+                f"acknowledged: {dict(load.tally.acked)}; none of it undone")
+    lab.works()
+
+
+@fault("redis-forgets", seconds=5, brief=0.5)
+def redis_forgets(lab):
+    """kill -9 of a Redis that saves nothing: everybody signs in again"""
+    lab.store.end()
+    lab.store.forget()
+    lab.store.start(appendonly="no")
+    lab.healthy()
+    try:
+        login = lab.fresh_login()
+        with lab.under_load(mix=ALL, after=1.5):
+            time.sleep(0.3)
+            lab.store.kill()
+            time.sleep(lab.seconds)
+            lab.store.start(appendonly="no")
+            lab.mended = time.monotonic()
+        answers = [lab.site.get("/verify", token=login.access), lab.site.get("/verify"), login.refresh()]
+        lab.verdict([answer.status_code for answer in answers] == [401] * 3,
+                    "a session that was lost is refused")
+        lab.works()
+    finally:
+        lab.store.end()
+        lab.store.start()
+        lab.healthy()
+
+
+@fault("redis-goes-back", seconds=5, brief=0.5)
+def redis_goes_back(lab):
+    """kill -9 of a Redis that saves snapshots alone: what ended since the last one stays ended"""
+    lab.store.end()
+    lab.store.forget()
+    lab.store.start(appendonly="no")
+    lab.healthy()
+    try:
+        ended = [lab.fresh_login() for _ in range(5)]
+        granted(lab.site.get("/verify", token=ended[0].access), 204)
+        lab.store.cli("save")
+        for login in ended:
+            granted(lab.site.post("/logout", {}, token=login.session))
+        lab.store.kill()
+        time.sleep(lab.seconds)
+        lab.store.start(appendonly="no")
+        lab.healthy()
+        back = [login for login in ended
+                if lab.site.get("/verify", token=login.session).status_code == 204
+                or lab.site.get("/verify", token=login.access).status_code == 204
+                or login.refresh().status_code == 200]
+        lab.verdict(not back, f"sessions that came back: {len(back)} of {len(ended)}")
+        lab.works()
+    finally:
+        lab.store.end()
+        lab.store.forget()
+        lab.store.start()
+        lab.healthy()
+
+
+@fault("redis-full", seconds=2, brief=0.3)
+def redis_full(lab):
+    """no memory left, with noeviction: what cannot be kept is answered 503"""
+    login, leaving = lab.fresh_login(), lab.fresh_login()
+    used = int(lab.store.cli("info", "memory").split("used_memory:")[1].split()[0])
+    with lab.counted("store_errors_total", store="redis"):
+        lab.store.cli("config", "set", "maxmemory", str(used // 2))
+        try:
+            refused = {name: ask().status_code for name, ask in {
+                "login": login.user.try_login, "refresh": login.refresh,
+                "revoke": lambda: lab.site.delete("/sessions", token=login.access)}.items()}
+            kept = lab.site.get("/verify", token=login.access).status_code
+            logout = lab.site.post("/logout", {}, token=leaving.access).status_code
+            after = lab.site.get("/verify", token=leaving.session).status_code
+            time.sleep(lab.seconds)
+        finally:
+            lab.store.cli("config", "set", "maxmemory", "0")
+    lab.show(f"while full: {refused}, verify {kept}, logout {logout} and verify after it {after}")
+    lab.verdict(refused["login"] == refused["refresh"] == 503, "what had to be written: 503")
+    lab.verdict(kept == 204, "who is signed in stays so")
+    lab.verdict((logout, after) in ((503, 204), (200, 401)), "a logout is done, or answered 503")
+    lab.says("Redis refused a command")
+    lab.works()
+
+
+@fault("redis-evicts", seconds=7, brief=2)
+def redis_evicts(lab):
+    """no memory left, with each policy that drops keys: nothing revoked comes back"""
+    policies = ["allkeys-lru", "allkeys-random", "volatile-lru", "volatile-lfu", "volatile-ttl",
+                "allkeys-lfu", "volatile-random"][:int(lab.seconds)]
+    client = json.loads(lab.site.ctl_ok("--json", "client", "add", f"evicts{time.monotonic_ns()}"))
+    for policy in policies:
+        logins = [lab.fresh_login() for _ in range(4 if lab.brief else 10)]
+        for login in logins:
+            answer = lab.site.raw("POST", lab.site.base + "/revoke", data={"token": login.access},
+                                  auth=(client["client"], client["secret"]))
+            assert answer.status_code == 200, answer.text
+        used = int(lab.store.cli("info", "memory").split("used_memory:")[1].split()[0])
+        lab.store.cli("config", "set", "maxmemory-policy", policy)
+        lab.store.cli("config", "set", "maxmemory", str(used + 3000000))
+        try:
+            lab.store.cli("eval", "for i = 1, 300 do redis.call('set', 'ballast:' .. i, "
+                          "string.rep('x', 100000), 'ex', 1000) end", "0")
+        finally:
+            lab.store.cli("config", "set", "maxmemory", "0")
+            lab.store.cli("config", "set", "maxmemory-policy", "noeviction")
+        back = sum(lab.site.get("/verify", token=login.access).status_code == 204
+                   for login in logins)
+        sessions = sum(lab.store.cli("exists", "gh:session:" + login.sid) == "1" for login in logins)
+        lists = len(lab.store.cli("--scan", "--pattern", "gh:blacklist:*").split())
+        lab.verdict(back == 0, f"{policy}: revoked tokens let in: {back} of {len(logins)} "
+                    f"(sessions left {sessions}, entries of the blacklist {lists})")
+    lab.works()
+
+
+@fault("redis-loading", seconds=4, brief=0.7)
+def redis_loading(lab):
+    """Redis starts and still reads its files: 503 until it is done"""
+    login = lab.fresh_login()
+    lab.store.cli("eval", "for i = 1, 20000 do redis.call('set', 'ballast:' .. i, i) end", "0")
+    lab.store.cli("bgrewriteaof")
+    wait_until(lambda: "aof_rewrite_in_progress:0" in lab.store.cli("info", "persistence") and
+               "aof_rewrite_scheduled:0" in lab.store.cli("info", "persistence"), 20)
+    lab.store.end()
+    delay = int(lab.seconds * 1000000 / 20000)
+    with lab.under_load(mix={"verify": 5, "session": 3, "ended": 2}, after=1.2) as load:
+        lab.store.start(wait=False, key_load_delay=str(delay),
+                        loading_process_events_interval_bytes="1024")
+        wait_until(lambda: "LOADING" in lab.store.cli("get", "x"), 10)
+        during = lab.site.get("/verify", token=login.access).status_code
+        wait_until(lambda: "LOADING" not in lab.store.cli("get", "x"), 60)
+        lab.mended = time.monotonic()
+    lab.verdict(during == 503, f"while it was loading: {during}")
+    lab.never_wrong(load.tally)
+    lab.recovers(load.tally, 1)
+    lab.says("Redis cannot be asked")
+    lab.verdict(lab.site.get("/verify", token=login.access).status_code == 204,
+                "sessions of before are there")
+    lab.store.cli("eval", "for i = 1, 20000 do redis.call('del', 'ballast:' .. i) end", "0")
+    lab.store.end()
+    lab.store.start()
+    lab.healthy()
+
+
+@fault("redis-read-only", seconds=4, brief=0.6)
+def redis_read_only(lab):
+    """the primary becomes a replica: it is neither written to nor believed for long"""
+    login = lab.fresh_login()
+    with lab.under_load(mix=ALL, after=1.2) as load:
+        lab.store.cli("replicaof", "127.0.0.1", "1")
+        written = login.refresh().status_code
+        time.sleep(lab.seconds)
+        read = lab.site.get("/health").status_code
+        lab.store.cli("replicaof", "no", "one")
+        lab.mended = time.monotonic()
+    lab.verdict(written == 503, f"a refresh meanwhile: {written}")
+    lab.verdict(read == 503, f"health meanwhile: {read}")
+    lab.never_wrong(load.tally)
+    lab.recovers(load.tally, 1)
+    lab.says("READONLY")
+    lab.says("it is a replica")
+    lab.works()
+
+
+@fault("redis-cannot-save", seconds=2, brief=0.3)
+def redis_cannot_save(lab):
+    """Redis refuses to write because it cannot save (MISCONF)"""
+    login = lab.fresh_login()
+    folder = f"{lab.store.folder}/gone"
+    os.mkdir(folder)
+    lab.store.cli("config", "set", "dir", folder)
+    shutil.rmtree(folder)
+    lab.store.cli("config", "set", "save", "3600 1")
+    try:
+        lab.store.cli("bgsave")
+        wait_until(lambda: "MISCONF" in lab.store.cli("set", "x", "y"), 10)
+        refresh, verify = login.refresh().status_code, \
+            lab.site.get("/verify", token=login.access).status_code
+        time.sleep(lab.seconds)
+    finally:
+        lab.store.cli("config", "set", "dir", lab.store.folder)
+        lab.store.cli("config", "set", "save", "")
+        lab.store.cli("config", "set", "stop-writes-on-bgsave-error", "no")
+    lab.verdict((refresh, verify) == (503, 204), f"meanwhile: refresh {refresh}, verify {verify}")
+    lab.says("MISCONF")
+    lab.works()
+    lab.store.end()
+    lab.store.start()
+    lab.healthy()
