@@ -51,10 +51,10 @@ static enum answer authenticate(const struct request *request, struct client_cla
 }
 
 /* cost 0: whether it may try at all.  Answers when it may not. */
-static bool may_try(struct request *request, const struct client_claim *claim, int cost,
+static bool may_try(struct request *request, const char *id, int cost,
                     struct throttle_result *limit) {
-    struct throttle throttle = throttle_client_ask(request->realm, request->arena,
-                                                   request->address, claim->id, cost);
+    struct throttle throttle =
+        throttle_client_ask(request->realm, request->arena, request->address, id, cost);
     cache_flush(request->realm->cache);
     enum answer allowed = throttle_answer(request->realm, &throttle, limit);
     if (cost > 0 || allowed == ANSWER_NO)
@@ -66,12 +66,13 @@ static bool may_try(struct request *request, const struct client_claim *claim, i
     return allowed == ANSWER_YES;
 }
 
-/* An id that no client has is not told: it may be a secret, in the wrong place. */
+/* An id that no client has is not told: it may be a secret, in the wrong place.  All of them together
+ * count as one client: whoever makes up another each time must not fill the audit trail. */
 static void refuse_client(struct request *request, const struct client_claim *claim) {
     struct throttle_result limit;
     const char *id = claim->known ? claim->id : NULL;
     log_warning("client refused", F_STR("event", "client_refused"), F_STR("client", id));
-    if (!may_try(request, claim, 1, &limit))
+    if (!may_try(request, id != NULL ? id : "", 1, &limit))
         return;
     struct audit_note note = {.event = AUDIT_CLIENT_REFUSED,
                               .details = audit_details("client", id, NULL)};
@@ -89,7 +90,7 @@ static const char *read_token(struct request *request, struct client_claim *clai
         reply_error(request, ERROR_INVALID_CLIENT);
         return NULL;
     }
-    if (!may_try(request, claim, 0, &limit))
+    if (!may_try(request, claim->id, 0, &limit))
         return NULL;
     switch (authenticate(request, claim)) {
     case ANSWER_NO:

@@ -163,7 +163,8 @@ OPT_RATE(limit, login_failures, "100/4d",
 OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
 OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
 OPT_RATE(limit, client_address, "30/1m",
-         "Wrong secrets for one client from one address, at introspection and revocation.")
+         "Wrong secrets for one client from one address, at introspection and revocation; ids that no "
+         "client has count as one client.")
 
 OPT_CHOICE(audit, mode, "best_effort", "off|best_effort|strict",
            "Whether what happens to users, sessions, clients and keys is recorded in the database: no; "

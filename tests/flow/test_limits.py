@@ -8,7 +8,7 @@ import re
 import pytest
 
 from gate import (PASSWORD, PRIVATE, Login, alive, at_once, basic, fresh_email, fresh_name, granted,
-                  refused, run_instance, shows_user)
+                  refused, run_instance, shows_user, wait_until)
 from test_introspect import Client
 
 ACCOUNT, FAILURES, ADDRESS, REGISTER, REFRESH, CLIENT = 3, 9, 20, 4, 5, 4
@@ -296,6 +296,27 @@ def test_guesses_at_a_secret(limited):
     granted(answer)
     assert "RateLimit" not in answer.headers
     granted(ask(good, elsewhere(limited)))
+
+
+def test_ids_that_nobody_has_count_as_one(limited):
+    """Each of them is a row of the audit trail: nobody can write as many as they like."""
+    good, stranger = Client(limited), Client(limited)
+
+    def ask(name):
+        return stranger.post("/introspect", {"token": "x"}, authorization=basic(name, "x" * 32))
+
+    def rows():
+        [[count]] = limited.sql("SELECT COUNT(*) FROM audit WHERE event = 'client_refused'")
+        return count
+    before = rows()
+    for number in range(CLIENT):
+        refused(ask(f"nobody-{number}"), "invalid_client")
+    for number in range(20):
+        too_many(ask(f"nobody-else-{number}"))
+    wait_until(lambda: rows() - before >= CLIENT, 5)
+    assert rows() - before == CLIENT
+    # Nobody who has a secret is kept out by that.
+    granted(good.introspect("x"))
 
 
 def test_right_secrets_are_not_counted(limited):
