@@ -16,6 +16,7 @@
 #include "pool/background.h"
 #include "pool/pool.h"
 #include "serve.h"
+#include "store/durability.h"
 #include "store/migrate.h"
 
 static const char usage[] =
@@ -174,6 +175,22 @@ static bool check_database(struct realm *realm) {
     return reached && current;
 }
 
+static bool check_redis(struct realm *realm) {
+    struct durability durability;
+    if (cache_connect(realm->cache) != ANSWER_YES) {
+        fprintf(stderr, "gatehouse: Redis: %s\n", cache_why(realm->cache));
+        return false;
+    }
+    struct arena *arena = arena_new(8 * 1024);
+    if (durability_ask(realm->cache, arena, &durability) &&
+        (durability.evicts || !durability.appends))
+        fprintf(stderr, "gatehouse: Redis: warning: it may forget what it was told (maxmemory-policy %s, "
+                        "appendonly %s); set maxmemory-policy noeviction and appendonly yes in "
+                        "redis.conf\n", durability.policy, durability.appends ? "yes" : "no");
+    arena_free(&arena);
+    return true;
+}
+
 static int check(void) {
     struct site *site = read_or_say_why();
     struct realm realm;
@@ -186,9 +203,7 @@ static int check(void) {
     }
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
     realm_open(&realm, site, gates);
-    bool redis = cache_connect(realm.cache) == ANSWER_YES;
-    if (!redis)
-        fprintf(stderr, "gatehouse: Redis: %s\n", cache_why(realm.cache));
+    bool redis = check_redis(&realm);
     bool database = check_database(&realm);
     realm_close(&realm);
     unload(&generation->plan);

@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "fcgi/loop.h"
 #include "pool/confine.h"
+#include "store/durability.h"
 
 #define HASHING_NICE     10
 #define QUEUE_PER_WORKER 32
@@ -145,6 +146,18 @@ static size_t pools(struct api_pool *out, size_t max) {
     return count < max ? count : max;
 }
 
+/* Once for each generation: the first worker of the first pool. */
+static void look_at_redis(const struct worker *worker, const struct realm *realm) {
+    struct durability durability;
+    const char *number = strrchr(worker->identity, '/');
+    if (worker->pool != &worker->plan->pools[0] || number == NULL || strcmp(number, "/1") != 0)
+        return;
+    struct arena *arena = arena_new(8 * 1024);
+    if (durability_ask(realm->cache, arena, &durability))
+        durability_warn(&durability);
+    arena_free(&arena);
+}
+
 /* A store that is away now is asked again when a request needs it: no reason not to start. */
 int serve_work(const struct worker *worker) {
     struct generation *generation = worker->plan->world;
@@ -152,7 +165,8 @@ int serve_work(const struct worker *worker) {
     raise_descriptor_limit();
     metrics_take_slot(METRICS_OF_WORKER(worker->slot));
     realm_open(&realm, generation->site, generation->gates);
-    cache_connect(realm.cache);
+    if (cache_connect(realm.cache) == ANSWER_YES)
+        look_at_redis(worker, &realm);
     db_connect(realm.db);
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)

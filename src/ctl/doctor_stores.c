@@ -94,8 +94,8 @@ static void look_at_persistence(struct doctor *doctor, const char *info) {
                                                       "(appendonly)");
     else
         doctor_says(doctor, DOCTOR_WARN, "redis", "CONFIG SET appendonly yes, and the same in redis.conf",
-                    "appendonly is off: after a crash it knows only its last snapshot, in which sessions "
-                    "that were ended since are alive");
+                    "appendonly is off: after a crash it knows only its last snapshot; every session is "
+                    "ended then, for some of those in it had ended since");
 }
 
 static void look_at_info(struct doctor *doctor) {
@@ -123,7 +123,8 @@ static const char rights_script[] =
     "local all = {{'TIME'}, {'HSET', k, 'a', '1'}, {'HGET', k, 'a'}, {'HMGET', k, 'a'}, {'PEXPIRE', k, 1000},\n"
     "  {'PTTL', k}, {'EXISTS', k}, {'DEL', k}, {'ZADD', k, 1, 'a'}, {'ZSCORE', k, 'a'}, {'ZRANGE', k, 0, -1},\n"
     "  {'ZREM', k, 'a'}, {'ZREMRANGEBYSCORE', k, 0, 1}, {'ZREMRANGEBYRANK', k, 0, 1}, {'DEL', k},\n"
-    "  {'SET', k, '1', 'PX', 1000}, {'GET', k}, {'DEL', k}}\n"
+    "  {'SET', k, '1', 'PX', 1000}, {'GET', k}, {'DEL', k}, {'INCR', k}, {'UNLINK', k},\n"
+    "  {'SCAN', '0', 'COUNT', 1}}\n"
     "for _, one in ipairs(all) do\n"
     "  local answer = redis.pcall(unpack(one))\n"
     "  if type(answer) == 'table' and answer.err then\n"

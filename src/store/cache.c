@@ -145,6 +145,7 @@ static struct ask *begin(struct cache *cache, struct arena *arena, int script) {
     ask->reply = NULL;
     ask->next = NULL;
     ask->script = script;
+    ask->optional = false;
     ask->key_count = 0;
     ask->argc = 0;
     *cache->last = ask;
@@ -233,6 +234,8 @@ static bool is_outage(const struct reply *reply) {
 
 static void log_refused(struct cache *cache, const struct ask *ask, const struct reply *reply) {
     note(cache, reply->text);
+    if (ask->optional)
+        return;
     metrics_event(EVENT_REDIS_ERROR, 1);
     log_error("Redis refused a command; the request is answered 503", F_STR("error", reply->text),
               F_STR("command",

@@ -30,6 +30,7 @@ struct ask {
     const struct reply *reply; /* NULL: could not be asked, or Redis answered an error */
     struct ask *next;
     int script; /* -1: a plain command */
+    bool optional; /* a refusal is nobody's trouble: it is not logged */
     int key_count;
     int argc;
     const char *argv[CACHE_MAX_ARGS];

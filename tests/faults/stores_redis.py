@@ -58,8 +58,11 @@ def redis_forgets(lab):
     """kill -9 of a Redis that saves nothing: everybody signs in again"""
     lab.store.end()
     lab.store.forget()
-    lab.store.start(appendonly="no")
+    lab.store.start(appendonly="no", maxmemory_policy="allkeys-lru")
     lab.healthy()
+    lab.told(signal.SIGHUP, "reload done")
+    lab.says("Redis keeps no append-only file")
+    lab.says("Redis drops keys when its memory is full")
     try:
         login = lab.fresh_login()
         with lab.under_load(mix=ALL, after=1.5):
