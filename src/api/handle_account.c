@@ -4,6 +4,7 @@
 #include "api/cookie.h"
 #include "api/handlers.h"
 #include "api/reply.h"
+#include "domain/throttle.h"
 
 static int64_t user_id(const struct request *request) {
     return strtoll(request->who.user_id, NULL, 10);
@@ -40,10 +41,28 @@ static enum name_change read_name(const struct request *request, const char *nam
     }
 }
 
+/* Each change is a row of the audit trail: nobody may write as many as they like. */
+static bool may_change_profile(struct request *request) {
+    struct throttle_result limit;
+    struct throttle throttle =
+        throttle_profile_ask(request->realm, request->arena, request->who.user_id);
+    cache_flush(request->realm->cache);
+    enum answer allowed = throttle_answer(request->realm, &throttle, &limit);
+    if (allowed == ANSWER_NO) {
+        reply_limits(request, &limit);
+        reply_limited(request, &limit);
+    }
+    if (allowed == ANSWER_UNKNOWN)
+        reply_error(request, ERROR_UNAVAILABLE);
+    return allowed == ANSWER_YES;
+}
+
 void handle_profile_change(struct request *request) {
     struct field_errors errors = {0};
     struct profile_change change = {0};
     struct user user;
+    if (!may_change_profile(request))
+        return;
     change.username_change = read_name(request, "username", &change.username, &errors);
     change.display_name_change =
         read_name(request, "displayName", &change.display_name, &errors);

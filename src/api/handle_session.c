@@ -169,10 +169,12 @@ static void answer_sessions_delete(struct request *request) {
         reply_error(request, ERROR_UNAVAILABLE);
         return;
     }
-    log_event("other sessions revoked", F_STR("event", "session_revoke"),
-             F_STR("user", request->who.user_id), F_INT("count", ended));
-    if (!record(request, AUDIT_SESSION_REVOKE, NULL, ended))
-        return;
+    if (ended > 0) {
+        log_event("other sessions revoked", F_STR("event", "session_revoke"),
+                  F_STR("user", request->who.user_id), F_INT("count", ended));
+        if (!record(request, AUDIT_SESSION_REVOKE, NULL, ended))
+            return;
+    }
     json *body = json_new_object();
     json_add_int(body, "revoked", ended);
     reply_json(request, 200, body);

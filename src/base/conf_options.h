@@ -162,6 +162,7 @@ OPT_RATE(limit, login_failures, "100/4d",
          "further (here to one try an hour).")
 OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
 OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
+OPT_RATE(limit, profile_user, "300/1h", "Changes of their profile by one user.")
 OPT_RATE(limit, client_address, "30/1m",
          "Wrong secrets for one client from one address, at introspection and revocation; ids that no "
          "client has count as one client.")

@@ -12,7 +12,8 @@
 #define KNOWN_MOST   32
 
 static const char *const limit_names[] = {"login_address",    "login_account",   "login_failures",
-                                          "register_address", "refresh_address", "client_address"};
+                                          "register_address", "refresh_address", "client_address",
+                                          "profile_user"};
 #define LIMITS (sizeof limit_names / sizeof *limit_names)
 _Static_assert(LIMITS <= METRICS_LIMITS, "each limit is counted apart");
 
@@ -93,6 +94,11 @@ struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *ar
                                      const char *address) {
     return one(realm, arena, "refresh_address", throttle_subject(arena, address),
                realm->conf->limit_refresh_address, 1);
+}
+
+struct throttle throttle_profile_ask(const struct realm *realm, struct arena *arena,
+                                     const char *user_id) {
+    return one(realm, arena, "profile_user", user_id, realm->conf->limit_profile_user, 1);
 }
 
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,

@@ -32,6 +32,8 @@ struct throttle throttle_register_ask(const struct realm *realm, struct arena *a
                                       const char *address);
 struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *arena,
                                      const char *address);
+struct throttle throttle_profile_ask(const struct realm *realm, struct arena *arena,
+                                     const char *user_id);
 /* A client's id (as it was given) with a wrong secret.  By both, since many services may share one
  * address.  cost 0 only looks whether a further failure would be allowed. */
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,

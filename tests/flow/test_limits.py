@@ -11,7 +11,7 @@ from gate import (PASSWORD, PRIVATE, Login, alive, at_once, basic, fresh_email, 
                   refused, run_instance, shows_user, wait_until)
 from test_introspect import Client
 
-ACCOUNT, FAILURES, ADDRESS, REGISTER, REFRESH, CLIENT = 3, 9, 20, 4, 5, 4
+ACCOUNT, FAILURES, ADDRESS, REGISTER, REFRESH, CLIENT, PROFILE = 3, 9, 20, 4, 5, 4, 3
 MINUTE, HOUR = 60, 3600
 WRONG = "not the password"
 
@@ -22,6 +22,7 @@ def limited_instance():
                             limit__login_address=f"{ADDRESS}/1m",
                             limit__login_failures=f"{FAILURES}/1h",
                             limit__client_address=f"{CLIENT}/1m",
+                            limit__profile_user=f"{PROFILE}/1m",
                             limit__register_address=f"{REGISTER}/1h",
                             limit__refresh_address=f"{REFRESH}/1m", password__cost="4")
 
@@ -273,6 +274,23 @@ def test_what_an_address_may_not_try_costs_no_account(limited, person):
         too_many(person.try_login(WRONG))
     assert not limited.redis.exists(account_key(limited, person.email))
     granted(login(elsewhere(limited), person.email))
+
+
+# Changes of a profile.
+
+
+def test_changes_of_a_profile_are_counted_for_the_user(limited):
+    one, other = limited.add_user(), limited.add_user()
+    login = one.login()
+
+    def change(token=login.access, name="Ada"):
+        return limited.patch("/profile", {"displayName": name}, token=token)
+    for number in range(PROFILE):
+        granted(change(name=f"Ada {number}"))
+    too_many(change())
+    too_many(change(token=one.login().session))
+    assert granted(limited.get("/profile", token=login.access))["displayName"] == f"Ada {PROFILE - 1}"
+    granted(change(token=other.login().access))
 
 
 # Clients that introspect.

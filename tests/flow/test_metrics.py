@@ -142,7 +142,7 @@ def test_counts_outlive_workers_and_reloads(frail):
 VERSION = re.search(r"AC_INIT\(\[gatehouse\], \[([^]]+)\]",
                     (Path(__file__).resolve().parents[2] / "configure.ac").read_text())[1]
 LIMITS = ("login_address", "login_account", "login_failures", "register_address", "refresh_address",
-          "client_address")
+          "client_address", "profile_user")
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +150,7 @@ def limited():
     for instance in run_instance(limit__enabled="yes", limit__login_address="6/1h",
                                  limit__login_account="2/1h", limit__login_failures="100/4d",
                                  limit__register_address="1/1h", limit__refresh_address="1/1h",
-                                 limit__client_address="1/1h", pool__login__workers="1",
+                                 limit__client_address="1/1h", limit__profile_user="1/1h", pool__login__workers="1",
                                  pool__web__workers="2", server__hang="2s", mariadb__timeout="1s",
                                  redis__timeout="200ms"):
         yield instance.site()
@@ -173,13 +173,17 @@ def test_limits_are_counted(limited):
             "Authorization": basic("shop", "wrong"),
             "Content-Type": "application/x-www-form-urlencoded"}), code)
 
+    for status in (200, 429):
+        assert site.patch("/profile", {"displayName": "Ada"}, token=login.access).status_code == status
+
     def moved(limit):
         return tuple(counted("limit_decisions_total", limit=limit, decision=decision)
                      for decision in ("pass", "refuse"))
     assert {limit: moved(limit) for limit in LIMITS} == {
         "login_address": (4, 0), "login_account": (3, 1), "login_failures": (4, 0),
-        "register_address": (1, 1), "refresh_address": (1, 1), "client_address": (1, 1)}
-    assert counted("errors_total", code="rate_limited") == 4
+        "register_address": (1, 1), "refresh_address": (1, 1), "client_address": (1, 1),
+        "profile_user": (1, 1)}
+    assert counted("errors_total", code="rate_limited") == 5
 
 
 def test_a_queue_is_seen_and_a_worker_that_hangs(limited):

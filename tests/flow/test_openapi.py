@@ -578,7 +578,8 @@ def strict():
                                     "limit.login_address": "1000/1m",
                                     "limit.login_account": "2/1m",
                                     "limit.refresh_address": "1/1m",
-                                    "limit.client_address": "1/1m"})
+                                    "limit.client_address": "1/1m",
+                                    "limit.profile_user": "1/1m"})
     try:
         instance.up()
         yield instance.site()
@@ -596,7 +597,7 @@ def test_rate_limited(strict, operation):
     op = OPERATIONS[operation]
     person = Person(strict)
     for _ in range(60):
-        answer = person.ask(op) if operation in ("refresh", "register") \
+        answer = person.ask(op) if operation in ("refresh", "register", "changeProfile") \
             else wrong_password(person, None, op)
         if answer.status_code == 429:
             break

@@ -170,6 +170,7 @@ login_address = 3/7s
 login_account = 5/1d
 register_address = 1/1h
 refresh_address = 999/1m
+profile_user = 7/1h
 [log]
 target = syslog
 format = json
