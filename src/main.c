@@ -167,7 +167,8 @@ static bool check_database(struct realm *realm) {
     if (current && db_prepare_all(realm->db) != ANSWER_YES)
         reached = false;
     if (!reached)
-        fprintf(stderr, "gatehouse: MariaDB: %s\n", db_why(realm->db));
+        fprintf(stderr, "gatehouse: MariaDB cannot be asked: %s; start it, or mend [mariadb] in %s or the "
+                        "account's rights (gatehousectl doctor looks closer)\n", db_why(realm->db), conf_path);
     else if (!current)
         fprintf(stderr, "gatehouse: MariaDB: the schema is not this program's; run "
                         "gatehousectl db migrate\n");
@@ -178,7 +179,8 @@ static bool check_database(struct realm *realm) {
 static bool check_redis(struct realm *realm) {
     struct durability durability;
     if (cache_connect(realm->cache) != ANSWER_YES) {
-        fprintf(stderr, "gatehouse: Redis: %s\n", cache_why(realm->cache));
+        fprintf(stderr, "gatehouse: Redis cannot be reached: %s; start it, or mend [redis] in %s "
+                        "(gatehousectl doctor looks closer)\n", cache_why(realm->cache), conf_path);
         return false;
     }
     struct arena *arena = arena_new(8 * 1024);

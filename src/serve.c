@@ -147,15 +147,28 @@ static size_t pools(struct api_pool *out, size_t max) {
 }
 
 /* Once for each generation: the first worker of the first pool. */
+static bool is_first(const struct worker *worker) {
+    const char *number = strrchr(worker->identity, '/');
+    return worker->pool == &worker->plan->pools[0] && number != NULL && strcmp(number, "/1") == 0;
+}
+
 static void look_at_redis(const struct worker *worker, const struct realm *realm) {
     struct durability durability;
-    const char *number = strrchr(worker->identity, '/');
-    if (worker->pool != &worker->plan->pools[0] || number == NULL || strcmp(number, "/1") != 0)
+    if (!is_first(worker))
         return;
     struct arena *arena = arena_new(8 * 1024);
     if (durability_ask(realm->cache, arena, &durability))
         durability_warn(&durability);
     arena_free(&arena);
+}
+
+/* Said at once, and not only when the first user signs up. */
+static void look_at_schema(const struct worker *worker, struct db *db) {
+    if (!is_first(worker) || db_prepare_all(db) == ANSWER_YES)
+        return;
+    log_error("MariaDB has not what the service needs; requests that need it are answered 503",
+              F_STR("reason", db_why(db)),
+              F_STR("cure", "run gatehousectl db migrate, or gatehousectl doctor"));
 }
 
 /* A store that is away now is asked again when a request needs it: no reason not to start. */
@@ -167,7 +180,8 @@ int serve_work(const struct worker *worker) {
     realm_open(&realm, generation->site, generation->gates);
     if (cache_connect(realm.cache) == ANSWER_YES)
         look_at_redis(worker, &realm);
-    db_connect(realm.db);
+    if (db_connect(realm.db) == ANSWER_YES)
+        look_at_schema(worker, realm.db);
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)
         step_back();

@@ -275,7 +275,7 @@ static bool read_line(struct reader *r, char *line, size_t len) {
 
 static bool fail_file(struct reader *r, int error) {
     snprintf(r->error, r->error_size, "%s: cannot be read: %s%s", r->path, strerror(error),
-             error == ENOENT ? " (see gatehouse.conf(5) for how to write one)" : "");
+             error == ENOENT ? "; write one, for example with: gatehouse -E (see gatehouse.conf(5))" : "");
     return false;
 }
 

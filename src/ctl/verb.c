@@ -3,18 +3,24 @@
 
 #include "ctl/ctl.h"
 
+static const char *conf_name(const struct ctl *ctl) {
+    return ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
+}
+
 int reach_database(struct ctl *ctl) {
     if (db_connect(ctl->realm.db) == ANSWER_YES)
         return CTL_DONE;
-    return fail(CTL_NO_STORE, "MariaDB cannot be reached: %s; see [mariadb] in the configuration",
-                db_why(ctl->realm.db));
+    return fail(CTL_NO_STORE, "MariaDB cannot be reached: %s; start it, or mend [mariadb] in %s; "
+                              "gatehousectl doctor looks closer",
+                db_why(ctl->realm.db), conf_name(ctl));
 }
 
 int reach_redis(struct ctl *ctl) {
     if (cache_connect(ctl->realm.cache) == ANSWER_YES)
         return CTL_DONE;
-    return fail(CTL_NO_STORE, "Redis cannot be reached: %s; see [redis] in the configuration",
-                cache_why(ctl->realm.cache));
+    return fail(CTL_NO_STORE, "Redis cannot be reached: %s; start it, or mend [redis] in %s; "
+                              "gatehousectl doctor looks closer",
+                cache_why(ctl->realm.cache), conf_name(ctl));
 }
 
 int store_failed(const struct ctl *ctl) {

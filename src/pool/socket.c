@@ -29,6 +29,14 @@ static int refuse_errno(const struct pool_spec *pool, const char *what, const ch
     return refuse(EX_OSERR, pool, why, cure);
 }
 
+static int refuse_name(const struct pool_spec *pool, const char *key, const char *name, const char *what) {
+    char why[160], cure[120];
+
+    snprintf(why, sizeof why, "%s = %.64s is no %s of this system", key, name, what);
+    snprintf(cure, sizeof cure, "create the %s, or change %s in [pool.%.31s]", what, key, pool->name);
+    return refuse(EX_CONFIG, pool, why, cure);
+}
+
 static int new_socket(int family) {
     return socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
@@ -117,14 +125,12 @@ static int find_owner(const struct pool_spec *pool, uid_t *uid, gid_t *gid) {
     *gid = (gid_t)-1;
     if (pool->owner[0]) {
         if (!(user = getpwnam(pool->owner)))
-            return refuse(EX_CONFIG, pool, "owner is no user of this system",
-                          "create the user, or leave owner empty");
+            return refuse_name(pool, "owner", pool->owner, "user");
         *uid = user->pw_uid;
     }
     if (pool->group[0]) {
         if (!(group = getgrnam(pool->group)))
-            return refuse(EX_CONFIG, pool, "group is no group of this system",
-                          "create the group, or leave group empty");
+            return refuse_name(pool, "group", pool->group, "group");
         *gid = group->gr_gid;
     }
     return 0;

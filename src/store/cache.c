@@ -48,7 +48,8 @@ static void log_down(struct cache *cache) {
     metrics_event(EVENT_REDIS_ERROR, 1);
     if (!cache->down)
         log_error("Redis cannot be asked; requests are answered 503 until it can",
-                  F_STR("reason", cache->link.why), F_STR("address", link_address(&cache->link)));
+                  F_STR("reason", cache->link.why), F_STR("address", link_address(&cache->link)),
+                  F_STR("cure", "start it, or mend [redis]; gatehousectl doctor looks closer"));
     cache->down = true;
 }
 

@@ -135,7 +135,8 @@ static void log_down(struct db *db) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
     if (!db->down)
         log_error("MariaDB cannot be asked; requests that need it are answered 503 until it can",
-                  F_STR("reason", db->why));
+                  F_STR("reason", db->why),
+                  F_STR("cure", "start it, or mend [mariadb]; gatehousectl doctor looks closer"));
     db->down = true;
 }
 

@@ -176,8 +176,8 @@ static void long_lines(void **state) {
 static void files_that_cannot_be_read(void **state) {
     (void)state;
     assert_null(conf_read("/nonexistent/g.conf", error, sizeof error));
-    assert_string_equal(error, "/nonexistent/g.conf: cannot be read: No such file or directory "
-                               "(see gatehouse.conf(5) for how to write one)");
+    assert_string_equal(error, "/nonexistent/g.conf: cannot be read: No such file or directory; "
+                               "write one, for example with: gatehouse -E (see gatehouse.conf(5))");
     assert_null(conf_read("/tmp", error, sizeof error));
     assert_string_equal(error, "/tmp: cannot be read: Is a directory");
     char small[10];
