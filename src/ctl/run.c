@@ -17,11 +17,12 @@
 #define MAX_BYTES   (8 * 1024 * 1024)
 
 /* A program that somebody put elsewhere, or into our PATH, is not run with our rights. */
-static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin",
-                                    "LC_ALL=C", NULL};
+static char search_path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin",
+            locale[] = "LC_ALL=C";
+static char *const environment[] = {search_path, locale, NULL};
 
 static bool find(const char *name, char *path, size_t size) {
-    static const char *const places[] = {"/usr/sbin", "/usr/bin",       "/sbin",
+    static const char *const places[] = {"/usr/sbin", "/usr/bin",        "/sbin",
                                          "/bin",      "/usr/local/sbin", "/usr/local/bin"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         snprintf(path, size, "%s/%s", places[i], name);
@@ -73,7 +74,8 @@ const char *run_program(struct arena *arena, const char *const *argv, int *code)
     if (pid > 0 && !read_all(fd, &text))
         kill(pid, SIGKILL);
     close(fd);
-    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) != 127)
+    if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+        WEXITSTATUS(status) != 127)
         *code = WEXITSTATUS(status);
     const char *copy = arena_dup(arena, text.len > 0 ? text.data : "", text.len);
     buf_free(&text);
