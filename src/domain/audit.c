@@ -109,7 +109,8 @@ static void lose(struct audit *audit, const struct audit_row *row, const char *w
               F_STR("lost", row->event), F_STR("user", user), F_STR("email", row->email),
               F_STR("actor", row->actor), F_STR("from", row->address),
               F_STR("session", row->session), F_STR("request", row->request_id),
-              F_STR("details", row->details), F_STR("reason", why));
+              F_STR("details", row->details), F_STR("reason", why),
+              F_STR("cure", "keep this line, the event is nowhere else; gatehousectl doctor"));
 }
 
 static const char *actor_of(const struct audit *audit, const struct audit_note *note) {

@@ -307,7 +307,7 @@ static void log_refused(struct db *db, unsigned error) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
     log_error("MariaDB refused a statement; a request that needs it is answered 503",
               F_STR("error", db->why), F_INT("code", error),
-              F_STR("hint", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
+              F_STR("cure", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
                                 ? "run gatehousectl db migrate"
                             : error == ER_TABLEACCESS_DENIED_ERROR
                                 ? "give the account the rights of sql/grants.sql"

@@ -616,7 +616,7 @@ def test_without_the_trail_sign_in_goes_on(lax, how):
              line["user"] == user.id]
     assert [line["lost"] for line in lines] == ["login", "login_refused", "logout"]
     for line in lines:
-        assert line["level"] == "warning" and line["reason"]
+        assert line["level"] == "warning" and line["reason"] and "doctor" in line["cure"]
         assert (line["email"], line["from"]) == (user.email, "127.0.0.1")
     assert lines[0]["request"] == login.answer.headers["X-Request-Id"]
     assert lines[0]["session"] == lines[2]["session"] == login.sid
