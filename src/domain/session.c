@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
+#include "domain/audit.h"
 #include "domain/refresh.h"
 
 /* Redis knows a session token only by this. */
@@ -116,6 +117,20 @@ struct session_who session_who_of(const struct user *user) {
                                 .version = user->version};
 }
 
+/* False: it had to be recorded and could not be. */
+static bool tell_of_crowd(const struct realm *realm, struct arena *arena, const struct user *user,
+                          int64_t ended) {
+    struct audit_note note = {.event = AUDIT_SESSION_REVOKE,
+                              .user_id = user->id_text,
+                              .email = user->email,
+                              .details = audit_details("reason", "too many sessions", NULL)};
+    json_add_int(note.details, "count", ended);
+    cache_ask_mark(realm->cache, arena); /* asked with what is asked next, or at the batch's end */
+    log_event("a user has too many sessions, the oldest was ended", F_STR("event", "session_revoke"),
+              F_STR("user", user->id_text), F_INT("count", ended));
+    return audit_record(realm, &note);
+}
+
 enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
                          const struct session_client *client, struct grant *grant) {
     uint8_t random[SESSION_TOKEN_BYTES];
@@ -139,10 +154,9 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
     grant_set_lives(realm, lives.max_ms, grant);
     int64_t ended;
     enum answer opened = sessions_open_answer(ask, &ended);
-    if (opened == ANSWER_YES && ended > 0)
-        log_event("a user has too many sessions, the oldest was ended", F_STR("event", "session_revoke"),
-                  F_STR("user", user->id_text), F_INT("count", ended));
-    return opened;
+    return opened == ANSWER_YES && ended > 0 && !tell_of_crowd(realm, arena, user, ended)
+               ? ANSWER_UNKNOWN
+               : opened;
 }
 
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,

@@ -1,9 +1,10 @@
 """GET /auth/session and /auth/sessions, DELETE /auth/sessions and /auth/sessions/{id}."""
+import json
 import time
 
 import pytest
 
-from gate import SESSION_KEYS, alive, dead, granted, moment, refused, run_instance
+from gate import SESSION_KEYS, alive, dead, granted, moment, refused, run_instance, wait_until
 
 
 def sessions_of(login, token=None):
@@ -165,6 +166,11 @@ def test_one_login_too_many_ends_the_oldest(crowded):
     for login in (second, third, fourth):
         alive(crowded, login.session)
     assert {item["id"] for item in sessions_of(fourth)} == {second.sid, third.sid, fourth.sid}
+    # Rows are written after the answer.
+    def recorded():
+        return crowded.sql("SELECT details FROM audit WHERE event = 'session_revoke' AND user_id = %s", user.id)
+    wait_until(recorded, 5)
+    assert [json.loads(row[0]) for row in recorded()] == [{"reason": "too many sessions", "count": 1}]
     # Others' sessions are their own.
     other = crowded.register().login()
     alive(crowded, other.session)
