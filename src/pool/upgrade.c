@@ -16,7 +16,8 @@
 static void refused(const char *why, int error) {
     metrics_event(EVENT_UPGRADE_REFUSED, 1);
     log_error("new program refused, the old one goes on", F_STR("why", why),
-              F_STR("errno", error ? log_errno_text(error) : ""));
+              F_STR("errno", error ? log_errno_text(error) : ""),
+              F_STR("cure", "repair the installation, try it with gatehouse -T, and send SIGUSR2 again"));
 }
 
 static void begin(struct master *master) {

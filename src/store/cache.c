@@ -233,6 +233,23 @@ static bool is_outage(const struct reply *reply) {
     return false;
 }
 
+static const char *refusal_cure(const char *error) {
+    static const struct {
+        const char *error, *cure;
+    } cures[] = {
+        {"OOM", "its memory is full: more maxmemory, or fewer keys of others in it"},
+        {"MISCONF", "it cannot save to its disk: make room, and see its log"},
+        {"READONLY", "it became a replica: give the primary's address, or sentinels"},
+        {"NOREPLICAS", "too few replicas follow it (min-replicas-to-write)"},
+        {"LOADING", "it reads its files: wait"},
+        {"NOPERM", "its user may not do this: gatehousectl doctor says what is needed"},
+    };
+    for (size_t i = 0; i < sizeof cures / sizeof *cures; i++)
+        if (strncmp(error, cures[i].error, strlen(cures[i].error)) == 0)
+            return cures[i].cure;
+    return "gatehousectl doctor looks closer";
+}
+
 static void log_refused(struct cache *cache, const struct ask *ask, const struct reply *reply) {
     note(cache, reply->text);
     if (ask->optional)
@@ -240,7 +257,8 @@ static void log_refused(struct cache *cache, const struct ask *ask, const struct
     metrics_event(EVENT_REDIS_ERROR, 1);
     log_error("Redis refused a command; the request is answered 503", F_STR("error", reply->text),
               F_STR("command",
-                    ask->script >= 0 ? script_name((enum cache_script)ask->script) : ask->argv[0]));
+                    ask->script >= 0 ? script_name((enum cache_script)ask->script) : ask->argv[0]),
+              F_STR("cure", refusal_cure(reply->text)));
 }
 
 static void take_reply(struct cache *cache, struct ask *ask, const struct reply *reply) {

@@ -86,7 +86,7 @@ cmd_build() {
 cmd_bench() {
     local course=run
     case ${1:-} in
-    import | metrics)
+    import | metrics | capacity)
         course=$1
         shift
         ;;
@@ -95,5 +95,6 @@ cmd_bench() {
     packages_install build run front-nginx bench
     build_tree ''
     [ "$course" != metrics ] || build_tree uncounted
+    [ "$course" != capacity ] || packages_install test
     GATEHOUSE_DEV="$TOP/dev" "$TOP/bench/$course" "$@"
 }
