@@ -72,8 +72,8 @@ def post(path, token=None, **body):
                          headers={"Authorization": f"Bearer {token}"} if token else {})
 
 
-def get(path, **headers):
-    return requests.get(URL + path, timeout=30, headers=headers, allow_redirects=False)
+def get(path, method="GET", **headers):
+    return requests.request(method, URL + path, timeout=30, headers=headers, allow_redirects=False)
 
 
 def bearer(token):
@@ -128,10 +128,16 @@ def test_protected_pages(email):
     for path in "/members/", "/members/index.html", "/admin/", "/admin/index.html":
         assert get(path, **forged).status_code == 401, path
         assert get(path, Authorization="Bearer no.such.token").status_code == 401, path
+        for other in path, path + "missing", path + "?/login.html", path + "%2e/", "/" + path:
+            for method in "HEAD", "POST", "OPTIONS", "PROPFIND":
+                assert get(other, method).status_code == 401, (method, other)
+            assert get(other, Range="bytes=0-3").status_code == 401, other
     answer = login(email)
     assert get("/members/", **bearer(answer["accessToken"])).status_code == 200
     assert get("/members/", Cookie=f"__Host-session={answer['sessionId']}").status_code == 200
-    assert get("/admin/", **bearer(answer["accessToken"]), **forged).status_code == 403
+    assert get("/members/", Range="bytes=0-3", **bearer(answer["accessToken"])).status_code == 206
+    for method in "GET", "HEAD", "POST":
+        assert get("/admin/", method, **bearer(answer["accessToken"]), **forged).status_code == 403
     done = run("docker", "exec", name("gatehouse"), "gatehousectl", "user", "role", email, "+admin")
     assert "admin" in done.stdout
     assert get("/admin/", **bearer(answer["accessToken"])).status_code == 200

@@ -86,7 +86,7 @@ cmd_build() {
 cmd_bench() {
     local course=run
     case ${1:-} in
-    import | metrics | capacity)
+    import | metrics | capacity | single)
         course=$1
         shift
         ;;
