@@ -91,14 +91,17 @@ int verb_doctor(struct ctl *ctl) {
     struct doctor doctor = {.ctl = ctl};
     const char *path = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
     if (!options_are_sane(ctl))
-        return fail(CTL_USAGE, "--web is nginx, apache, lighttpd or none, and --web-conf goes with it");
+        return fail(CTL_USAGE,
+                    "--web is nginx, apache, lighttpd or none, and --web-conf goes with it");
     doctor.findings = json_new_array();
     ctl->own_conf = conf_read(path, why, sizeof why);
     ctl->conf = ctl->own_conf;
     if (ctl->conf == NULL) {
         doctor.bad_conf = true;
-        doctor_says(&doctor, DOCTOR_FAIL, "conf", "mend that line; gatehouse.conf(5) says what may stand "
-                                                  "there", "%s", why);
+        doctor_says(&doctor, DOCTOR_FAIL, "conf",
+                    "mend that line; gatehouse.conf(5) says what may stand "
+                    "there",
+                    "%s", why);
         return sum_up(&doctor);
     }
     examine(&doctor);

@@ -25,7 +25,7 @@ static const char *conf_path(const struct doctor *doctor) {
     return doctor->ctl->conf_path != NULL ? doctor->ctl->conf_path : DEFAULT_CONF;
 }
 
-/* The configuration and its secrets -------------------------------------------------------------- */
+/* The configuration and its secrets ------------------------------------------------------------ */
 
 /* Sentences of other rooms end with what is to be done: cut off there. */
 static const char *cure_in(struct arena *arena, char *why, const char *otherwise) {
@@ -68,14 +68,16 @@ static bool service_reads(struct doctor *doctor, const char *area, const char *p
     struct arena *arena = doctor->ctl->arena;
     if (!doctor->has_master || doctor_user_may(arena, &doctor->master, path, R_OK, &blocked))
         return true;
-    doctor_says(doctor, DOCTOR_FAIL, area,
-                arena_printf(arena, "chgrp %s %s && chmod g+rX %s", doctor->master.name, blocked, blocked),
-                "gatehouse runs as %s, who cannot read %s: %s is in the way; a reload will be refused",
-                doctor->master.name, path, blocked);
+    doctor_says(
+        doctor, DOCTOR_FAIL, area,
+        arena_printf(arena, "chgrp %s %s && chmod g+rX %s", doctor->master.name, blocked, blocked),
+        "gatehouse runs as %s, who cannot read %s: %s is in the way; a reload will be refused",
+        doctor->master.name, path, blocked);
     return false;
 }
 
-static void look_at_secret(struct doctor *doctor, const char *option, const char *path, size_t least) {
+static void look_at_secret(struct doctor *doctor, const char *option, const char *path,
+                           size_t least) {
     char why[256];
     size_t len;
     if (path[0] == '\0')
@@ -83,15 +85,17 @@ static void look_at_secret(struct doctor *doctor, const char *option, const char
     char *secret = secret_read_file(path, SECRET_MOST, &len, why, sizeof why);
     if (secret == NULL) {
         doctor->bad_conf = true;
-        const char *cure = cure_in(doctor->ctl->arena, why, "write the secret to it, for root and the "
-                                                            "service alone to read");
+        const char *cure = cure_in(doctor->ctl->arena, why,
+                                   "write the secret to it, for root and the "
+                                   "service alone to read");
         doctor_says(doctor, DOCTOR_FAIL, "secret", cure, "%s: %s", option, why);
         return;
     }
     if (strcspn(secret, "\r\n") < least)
-        doctor_says(doctor, DOCTOR_FAIL, "secret",
-                    arena_printf(doctor->ctl->arena, "(umask 077 && openssl rand -hex 32 > %s)", path),
-                    "%s: the secret in %s has less than %zu bytes", option, path, least);
+        doctor_says(
+            doctor, DOCTOR_FAIL, "secret",
+            arena_printf(doctor->ctl->arena, "(umask 077 && openssl rand -hex 32 > %s)", path),
+            "%s: the secret in %s has less than %zu bytes", option, path, least);
     else if (service_reads(doctor, "secret", path))
         doctor_says(doctor, DOCTOR_OK, "secret", NULL, "%s: %s is good", option, path);
     secret_wipe(secret, len);
@@ -104,9 +108,9 @@ static void look_at_secrets(struct doctor *doctor) {
     look_at_secret(doctor, "[redis] sentinel_password_file", conf->redis_sentinel_password_file, 0);
     look_at_secret(doctor, "[mariadb] password_file", conf->mariadb_password_file, 0);
     for (size_t i = 0; i < conf->pool_count; i++)
-        look_at_secret(doctor,
-                       arena_printf(doctor->ctl->arena, "[pool.%s] secret_file", conf->pools[i].name),
-                       conf->pools[i].secret_file, SECRET_LEAST);
+        look_at_secret(
+            doctor, arena_printf(doctor->ctl->arena, "[pool.%s] secret_file", conf->pools[i].name),
+            conf->pools[i].secret_file, SECRET_LEAST);
 }
 
 static void look_at_key_files(struct doctor *doctor) {
@@ -117,11 +121,13 @@ static void look_at_key_files(struct doctor *doctor) {
         const struct key_entry *signing = key_scan_find(&scan, scan.signing);
         for (size_t i = 0; i < scan.count; i++)
             if (scan.entries[i].file[0] != '\0' && scan.entries[i].retired_ns == 0 &&
-                !service_reads(doctor, "keys", arena_printf(doctor->ctl->arena, "%s/%s", directory,
-                                                            scan.entries[i].file)))
+                !service_reads(
+                    doctor, "keys",
+                    arena_printf(doctor->ctl->arena, "%s/%s", directory, scan.entries[i].file)))
                 break;
         if (signing != NULL && clock_wall_ms() - signing->made_ns / 1000000 > KEY_OLD_MS)
-            doctor_says(doctor, DOCTOR_WARN, "keys", "gatehousectl key new, later key rotate; see keys.md",
+            doctor_says(doctor, DOCTOR_WARN, "keys",
+                        "gatehousectl key new, later key rotate; see keys.md",
                         "the key that signs, %s, is %lld days old", signing->kid,
                         (long long)((clock_wall_ms() - signing->made_ns / 1000000) / DAY_MS));
     }
@@ -133,8 +139,9 @@ static void look_at_keys(struct doctor *doctor) {
     struct keyring *keys = keyring_read(doctor->ctl->conf->token_keys, why, sizeof why);
     if (keys == NULL) {
         doctor->bad_conf = true;
-        const char *cure = cure_in(doctor->ctl->arena, why, "see keys.md, or begin anew with gatehousectl "
-                                                            "key new");
+        const char *cure = cure_in(doctor->ctl->arena, why,
+                                   "see keys.md, or begin anew with gatehousectl "
+                                   "key new");
         doctor_says(doctor, DOCTOR_FAIL, "keys", cure, "%s", why);
         return;
     }
@@ -163,8 +170,8 @@ static void look_at_settings(struct doctor *doctor) {
 static void ask_services(struct doctor *doctor) {
     services_ask(doctor->ctl, &doctor->services);
     if (doctor->services.count > 0)
-        doctor->has_master = doctor_user_of((pid_t)service_int(doctor->services.list[0], "pid"),
-                                            &doctor->master);
+        doctor->has_master =
+            doctor_user_of((pid_t)service_int(doctor->services.list[0], "pid"), &doctor->master);
 }
 
 void doctor_conf(struct doctor *doctor) {
@@ -175,7 +182,7 @@ void doctor_conf(struct doctor *doctor) {
     look_at_settings(doctor);
 }
 
-/* The service ------------------------------------------------------------------------------------ */
+/* The service ---------------------------------------------------------------------------------- */
 
 static void look_at_service(struct doctor *doctor, const json *service) {
     const json *pools = service_array(service, "pools");
@@ -183,7 +190,8 @@ static void look_at_service(struct doctor *doctor, const json *service) {
                 service_text(service, "version"), service_text(service, "state"),
                 (long long)service_int(service, "pid"), service_text(service, "startedAt"));
     if (strcmp(service_text(service, "version"), PACKAGE_VERSION) != 0)
-        doctor_says(doctor, DOCTOR_WARN, "service", "systemctl kill --kill-whom=main --signal=USR2 gatehouse",
+        doctor_says(doctor, DOCTOR_WARN, "service",
+                    "systemctl kill --kill-whom=main --signal=USR2 gatehouse",
                     "what runs is version %s, and this is %s", service_text(service, "version"),
                     PACKAGE_VERSION);
     for (size_t i = 0; i < json_array_size(pools); i++) {
@@ -213,7 +221,7 @@ void doctor_service(struct doctor *doctor) {
                     doctor->ctl->conf->server_status_dir);
 }
 
-/* The machine ------------------------------------------------------------------------------------ */
+/* The machine ---------------------------------------------------------------------------------- */
 
 /* Of the running master, else of this program. */
 static int64_t files_limit(const struct doctor *doctor) {
@@ -237,9 +245,11 @@ static int64_t files_limit(const struct doctor *doctor) {
 static void look_at_files(struct doctor *doctor) {
     int64_t limit = files_limit(doctor);
     if (limit < FILES_LEAST)
-        doctor_says(doctor, DOCTOR_WARN, "limits", "LimitNOFILE=65536 in the unit (systemctl edit gatehouse), "
-                                                   "or ulimit -n 65536 before it is started",
-                    "a worker may have %lld files open, and each kept connection is one", (long long)limit);
+        doctor_says(doctor, DOCTOR_WARN, "limits",
+                    "LimitNOFILE=65536 in the unit (systemctl edit gatehouse), "
+                    "or ulimit -n 65536 before it is started",
+                    "a worker may have %lld files open, and each kept connection is one",
+                    (long long)limit);
     else
         doctor_says(doctor, DOCTOR_OK, "limits", NULL, "a worker may have %lld files open",
                     (long long)limit);
@@ -254,9 +264,10 @@ static void look_at_disk(struct doctor *doctor, const char *path) {
     if (mib < DISK_LEAST_MIB || few_files)
         doctor_says(doctor, mib == 0 || few_files ? DOCTOR_FAIL : DOCTOR_WARN, "disk",
                     "make room there; conf/logrotate has an example for log files",
-                    few_files ? "%s has room for no more files (%llu MiB free): log lines will be lost"
-                              : "%s has %llu MiB free: log lines will be lost", path,
-                    (unsigned long long)mib);
+                    few_files
+                        ? "%s has room for no more files (%llu MiB free): log lines will be lost"
+                        : "%s has %llu MiB free: log lines will be lost",
+                    path, (unsigned long long)mib);
     else
         doctor_says(doctor, DOCTOR_OK, "disk", NULL, "%s has %llu MiB free", path,
                     (unsigned long long)mib);
@@ -282,8 +293,9 @@ static void look_at_log(struct doctor *doctor) {
 static void look_at_clock(struct doctor *doctor) {
     struct timex state = {0};
     if (adjtimex(&state) == TIME_ERROR || (state.status & STA_UNSYNC) != 0)
-        doctor_says(doctor, DOCTOR_WARN, "clock", "timedatectl set-ntp true, or install chrony",
-                    "nobody keeps this machine's clock right; tokens live by it, on every host the same");
+        doctor_says(
+            doctor, DOCTOR_WARN, "clock", "timedatectl set-ntp true, or install chrony",
+            "nobody keeps this machine's clock right; tokens live by it, on every host the same");
     else
         doctor_says(doctor, DOCTOR_OK, "clock", NULL, "the clock is kept right");
 }

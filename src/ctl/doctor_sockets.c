@@ -27,19 +27,24 @@ static int connect_error(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+    int error =
+        fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
     if (fd >= 0)
         close(fd);
     return error;
 }
 
-static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool, const struct stat *st) {
+static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool,
+                         const struct stat *st) {
     if ((st->st_mode & S_IWOTH) != 0 && pool->peers[0] == '\0')
         doctor_says(doctor, DOCTOR_WARN, "socket",
-                    arena_printf(doctor->ctl->arena, "set mode = 0660 and group = GROUP OF THE WEB SERVER (or "
-                                                     "peers) in [pool.%s] and reload", pool->name),
+                    arena_printf(doctor->ctl->arena,
+                                 "set mode = 0660 and group = GROUP OF THE WEB SERVER (or "
+                                 "peers) in [pool.%s] and reload",
+                                 pool->name),
                     "%s has mode %04o: every user of this machine may connect, and name any client "
-                    "address", pool->listen, (unsigned)(st->st_mode & 07777));
+                    "address",
+                    pool->listen, (unsigned)(st->st_mode & 07777));
 }
 
 /* A full socket is nobody's absence. */
@@ -61,11 +66,12 @@ static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
     look_at_mode(doctor, pool, &st);
     int error = connect_error(pool->listen);
     if (error == ECONNREFUSED)
-        doctor_says(doctor, level, "socket", start, "nobody listens on %s ([pool.%s])", pool->listen,
-                    pool->name);
+        doctor_says(doctor, level, "socket", start, "nobody listens on %s ([pool.%s])",
+                    pool->listen, pool->name);
     else if (queue_of(pool->listen, &waiting, &most) && most > 0 && waiting * 2 > most)
-        doctor_says(doctor, DOCTOR_WARN, "socket", "see gatehousectl status for what the workers are doing, "
-                                                   "and raise workers in that pool",
+        doctor_says(doctor, DOCTOR_WARN, "socket",
+                    "see gatehousectl status for what the workers are doing, "
+                    "and raise workers in that pool",
                     "%lld of %lld connections wait on %s", (long long)waiting, (long long)most,
                     pool->listen);
     else
@@ -84,8 +90,9 @@ static void look_at_tcp(struct doctor *doctor, const struct conf_pool *pool) {
                     "nobody listens on %s ([pool.%s])", pool->listen, pool->name);
     if (pool->secret_file[0] == '\0')
         doctor_says(doctor, DOCTOR_WARN, "socket",
-                    arena_printf(doctor->ctl->arena, "use a Unix socket, or set secret_file in [pool.%s] and "
-                                                     "have the web server send GATEHOUSE_SECRET",
+                    arena_printf(doctor->ctl->arena,
+                                 "use a Unix socket, or set secret_file in [pool.%s] and "
+                                 "have the web server send GATEHOUSE_SECRET",
                                  pool->name),
                     "every user of this machine can connect to %s, and name any client address",
                     pool->listen);
@@ -102,16 +109,17 @@ void doctor_sockets(struct doctor *doctor) {
             look_at_tcp(doctor, pool);
         if (most > 0 && pool->listen[0] != '\0' && pool->backlog > most)
             doctor_says(doctor, DOCTOR_WARN, "socket",
-                        arena_printf(doctor->ctl->arena, "sysctl -w net.core.somaxconn=%lld (and in "
-                                                         "/etc/sysctl.d), then restart",
+                        arena_printf(doctor->ctl->arena,
+                                     "sysctl -w net.core.somaxconn=%lld (and in "
+                                     "/etc/sysctl.d), then restart",
                                      (long long)pool->backlog),
                         "[pool.%s] backlog = %lld, but the kernel lets only %lld wait "
-                        "(net.core.somaxconn): more are refused at once", pool->name,
-                        (long long)pool->backlog, (long long)most);
+                        "(net.core.somaxconn): more are refused at once",
+                        pool->name, (long long)pool->backlog, (long long)most);
     }
 }
 
-/* Whom the web server runs as -------------------------------------------------------------------- */
+/* Whom the web server runs as ------------------------------------------------------------------ */
 
 static bool is_a_peer(const struct conf_pool *pool, const struct doctor_user *user) {
     const char *at = pool->peers;
@@ -146,19 +154,22 @@ void doctor_web_user(struct doctor *doctor, const struct doctor_user *user) {
         if (!doctor_user_may(arena, user, pool->listen, R_OK | W_OK, &blocked))
             doctor_says(doctor, DOCTOR_FAIL, "socket",
                         strcmp(blocked, pool->listen) == 0
-                            ? arena_printf(arena, "set group = %s in [pool.%s] (with socket units "
-                                                  "SocketGroup=) and restart", group_of(user), pool->name)
+                            ? arena_printf(arena,
+                                           "set group = %s in [pool.%s] (with socket units "
+                                           "SocketGroup=) and restart",
+                                           group_of(user), pool->name)
                             : arena_printf(arena, "chmod o+x %s", blocked),
-                        "the web server's user %s cannot connect to %s: %s is in the way", user->name,
-                        pool->listen, blocked);
+                        "the web server's user %s cannot connect to %s: %s is in the way",
+                        user->name, pool->listen, blocked);
         else if (!is_a_peer(pool, user))
-            doctor_says(doctor, DOCTOR_FAIL, "socket",
-                        arena_printf(arena, "add %s to peers in [pool.%s] and reload", user->name,
-                                     pool->name),
-                        "the web server's user %s may connect to %s, but is not among its peers (%s)",
-                        user->name, pool->listen, pool->peers);
+            doctor_says(
+                doctor, DOCTOR_FAIL, "socket",
+                arena_printf(arena, "add %s to peers in [pool.%s] and reload", user->name,
+                             pool->name),
+                "the web server's user %s may connect to %s, but is not among its peers (%s)",
+                user->name, pool->listen, pool->peers);
         else
-            doctor_says(doctor, DOCTOR_OK, "socket", NULL, "the web server's user %s may connect to %s",
-                        user->name, pool->listen);
+            doctor_says(doctor, DOCTOR_OK, "socket", NULL,
+                        "the web server's user %s may connect to %s", user->name, pool->listen);
     }
 }

@@ -19,7 +19,7 @@ static const struct kind {
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 
-/* For all kinds ---------------------------------------------------------------------------------- */
+/* For all kinds -------------------------------------------------------------------------------- */
 
 const char *web_base(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -52,13 +52,13 @@ void web_address(struct doctor *doctor, const char *area, const char *address, c
         if (strcmp(conf->pools[i].listen, address) == 0)
             return;
         if (conf->pools[i].listen[0] != '\0')
-            listens = arena_printf(doctor->ctl->arena, "%s%s%s", listens, listens[0] != '\0' ? ", " : "",
-                                   conf->pools[i].listen);
+            listens = arena_printf(doctor->ctl->arena, "%s%s%s", listens,
+                                   listens[0] != '\0' ? ", " : "", conf->pools[i].listen);
     }
     if (!is_reported(doctor, address))
         doctor_says(doctor, DOCTOR_FAIL, area,
-                    arena_printf(doctor->ctl->arena, "write one of those into %s, or change listen, and reload",
-                                 where),
+                    arena_printf(doctor->ctl->arena,
+                                 "write one of those into %s, or change listen, and reload", where),
                     "%s leads to %s, but gatehouse listens on %s", where, address, listens);
 }
 
@@ -67,11 +67,13 @@ void web_user(struct doctor *doctor, const char *area, const char *name) {
     if (doctor_user_named(name, &user))
         doctor_web_user(doctor, &user);
     else
-        doctor_says(doctor, DOCTOR_WARN, area, "create the user, or name another", "it runs as %s, who is no "
-                                                                                   "user of this system", name);
+        doctor_says(doctor, DOCTOR_WARN, area, "create the user, or name another",
+                    "it runs as %s, who is no "
+                    "user of this system",
+                    name);
 }
 
-/* What runs -------------------------------------------------------------------------------------- */
+/* What runs ------------------------------------------------------------------------------------ */
 
 static const struct kind *kind_of_process(const char *comm) {
     for (size_t i = 0; i < KINDS; i++)
@@ -115,10 +117,11 @@ static long parent_of(struct arena *arena, long pid) {
 }
 
 /*
- * A web server's configuration can name programs to be run and modules to be loaded, so only a process of
- * root's says which one is looked at; of anybody else's process it is the system's own.
+ * A web server's configuration can name programs to be run and modules to be loaded, so only a
+ * process of root's says which one is looked at; of anybody else's process it is the system's own.
  */
-static bool describe(struct doctor *doctor, long pid, const struct kind **kind, struct web_server *server) {
+static bool describe(struct doctor *doctor, long pid, const struct kind **kind,
+                     struct web_server *server) {
     struct arena *arena = doctor->ctl->arena;
     struct doctor_user user;
     *kind = kind_of_process(proc_text(arena, pid, "comm"));
@@ -138,7 +141,8 @@ static bool same_text(const char *a, const char *b) {
     return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static size_t find_servers(struct doctor *doctor, const struct kind **found, struct web_server *servers) {
+static size_t find_servers(struct doctor *doctor, const struct kind **found,
+                           struct web_server *servers) {
     struct dirent **names;
     size_t count = 0;
     int all = scandir("/proc", &names, NULL, versionsort);
@@ -175,6 +179,7 @@ void doctor_web(struct doctor *doctor, const char *which, const char *file) {
     for (size_t i = 0; i < count; i++)
         found[i]->look(doctor, &servers[i]);
     if (count == 0)
-        doctor_says(doctor, DOCTOR_WARN, "web", "start it, or say which: gatehousectl doctor --web nginx",
+        doctor_says(doctor, DOCTOR_WARN, "web",
+                    "start it, or say which: gatehousectl doctor --web nginx",
                     "no web server runs here, so that none was looked at");
 }

@@ -23,7 +23,7 @@ static bool refuse(struct import_row *row, const char *reason) {
     return false;
 }
 
-/* CSV -------------------------------------------------------------------------------------------- */
+/* CSV ------------------------------------------------------------------------------------------ */
 
 /* password_hash is passwordHash. */
 static bool is_name(const char *text, const char *name) {
@@ -37,7 +37,8 @@ static bool is_name(const char *text, const char *name) {
     return *text == '\0' && *name == '\0';
 }
 
-static bool take_column(struct import_reader *reader, const char *text, char *why, size_t why_size) {
+static bool take_column(struct import_reader *reader, const char *text, char *why,
+                        size_t why_size) {
     for (int column = 0; column < COLUMN_COUNT; column++) {
         if (!is_name(text, names[column]))
             continue;
@@ -88,7 +89,8 @@ void import_reader_close(struct import_reader *reader) {
 }
 
 static bool take_bool(struct import_row *row, const char *text, bool *out) {
-    static const char *const yes[] = {"1", "yes", "true", "on"}, *const no[] = {"0", "no", "false", "off", ""};
+    static const char *const yes[] = {"1", "yes", "true", "on"}, *const no[] = {"0", "no", "false",
+                                                                                "off", ""};
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
         if (strcasecmp(text, yes[i]) == 0)
             return *out = true;
@@ -98,7 +100,8 @@ static bool take_bool(struct import_row *row, const char *text, bool *out) {
     return refuse(row, "emailVerified and disabled are yes or no");
 }
 
-static void take_text(struct import_row *row, enum import_column column, const char *text, size_t len) {
+static void take_text(struct import_row *row, enum import_column column, const char *text,
+                      size_t len) {
     switch (column) {
     case COLUMN_EMAIL:
         row->email = text;
@@ -125,8 +128,9 @@ static void read_record(const struct import_reader *reader, struct arena *arena,
                         struct import_row *row) {
     const struct csv *csv = &reader->csv;
     if (csv->count != reader->column_count) {
-        refuse(row, csv->count < reader->column_count ? "it has fewer fields than there are columns"
-                                                      : "it has more fields than there are columns");
+        refuse(row, csv->count < reader->column_count
+                        ? "it has fewer fields than there are columns"
+                        : "it has more fields than there are columns");
         return;
     }
     for (size_t i = 0; i < csv->count; i++) {
@@ -139,7 +143,7 @@ static void read_record(const struct import_reader *reader, struct arena *arena,
     }
 }
 
-/* JSON ------------------------------------------------------------------------------------------- */
+/* JSON ----------------------------------------------------------------------------------------- */
 
 /* "roles": ["editor", "admin"] */
 static bool read_roles(const json *array, struct arena *arena, struct import_row *row) {

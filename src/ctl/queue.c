@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Unix sockets: unix_diag, as ss(8) asks it --------------------------------------------------------- */
+/* Unix sockets: unix_diag, as ss(8) asks it
+ * --------------------------------------------------------- */
 
 static bool ask_for_listeners(int fd) {
     struct {
@@ -31,9 +32,9 @@ static bool ask_for_listeners(int fd) {
 }
 
 /* Whether this socket is the file's; then its queue is filled in. */
-static bool is_of_file(const struct nlmsghdr *head, uint32_t inode, struct unix_diag_rqlen *queue) {
-    const struct unix_diag_msg *body = NLMSG_DATA(head);
-    const struct rtattr *attribute = (const struct rtattr *)(body + 1);
+static bool is_of_file(struct nlmsghdr *head, uint32_t inode, struct unix_diag_rqlen *queue) {
+    struct unix_diag_msg *body = NLMSG_DATA(head);
+    struct rtattr *attribute = (struct rtattr *)(body + 1);
     size_t left = head->nlmsg_len - NLMSG_LENGTH(sizeof *body);
     bool same = false, told = false;
     for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
@@ -51,8 +52,8 @@ static bool is_of_file(const struct nlmsghdr *head, uint32_t inode, struct unix_
 }
 
 /* 1: found; 0: go on; -1: that was all. */
-static int search(const char *bytes, size_t len, uint32_t inode, struct unix_diag_rqlen *queue) {
-    const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)bytes;
+static int search(char *bytes, size_t len, uint32_t inode, struct unix_diag_rqlen *queue) {
+    struct nlmsghdr *head = (struct nlmsghdr *)(void *)bytes;
     for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
         if (head->nlmsg_type == NLMSG_DONE || head->nlmsg_type == NLMSG_ERROR)
             return -1;
@@ -69,7 +70,8 @@ static bool unix_queue(const char *path, int64_t *waiting, int64_t *most) {
     struct unix_diag_rqlen queue;
     struct timeval patience = {.tv_sec = 1};
     struct stat st;
-    int fd = stat(path, &st) == 0 ? socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) : -1;
+    int fd =
+        stat(path, &st) == 0 ? socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) : -1;
     int found = fd >= 0 && ask_for_listeners(fd) ? 0 : -1;
     if (fd >= 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -86,7 +88,8 @@ static bool unix_queue(const char *path, int64_t *waiting, int64_t *most) {
     return true;
 }
 
-/* TCP: /proc/net ------------------------------------------------------------------------------------- */
+/* TCP: /proc/net
+ * ------------------------------------------------------------------------------------- */
 
 /* An address as the kernel writes it there: words of the machine's own byte order, in hex. */
 static bool proc_name(const char *address, char *out, size_t size, bool *v6) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 
 #define PATIENCE_MS  2000
+#define ALL_MS       6000 /* for all that are there together */
 #define MAX_BYTES    (1024 * 1024)
 
 /* -1: errno says why.  Whoever wrote that file there may be anybody: they get nothing from us, and a
@@ -91,9 +92,13 @@ void services_ask(const struct ctl *ctl, struct services *services) {
     int count = scandir(directory, &names, NULL, versionsort);
     if (count < 0)
         services->error = errno;
+    int64_t until = clock_mono_ms() + ALL_MS;
     for (int i = 0; i < count; i++) {
-        if (is_socket_name(names[i]->d_name))
+        bool wanted = is_socket_name(names[i]->d_name);
+        if (wanted && clock_mono_ms() < until)
             ask(ctl, arena_printf(ctl->arena, "%s/%s", directory, names[i]->d_name), services);
+        else
+            services->silent += wanted;
         free(names[i]);
     }
     free(names);

@@ -40,7 +40,8 @@ static void show_progress(struct run *run) {
     if (!run->progress || now - run->shown < PROGRESS_MS)
         return;
     run->shown = now;
-    fprintf(stderr, "\r\033[K%lld rows, %lld a second", (long long)rows_of(run), (long long)rate_of(run));
+    fprintf(stderr, "\r\033[K%lld rows, %lld a second", (long long)rows_of(run),
+            (long long)rate_of(run));
     if (run->size > 0)
         fprintf(stderr, ", %d %%", (int)(ftello(run->from) * 100 / run->size));
     fflush(stderr);
@@ -80,10 +81,11 @@ static void report(struct run *run, const struct import_row *rows, size_t count)
 }
 
 static int broke_off(const struct run *run) {
-    return fail(CTL_NO_STORE,
-                "MariaDB failed on the way: %s; everything up to line %lld is done: give the same command "
-                "again when it answers, it passes over who is there already",
-                db_why(run->ctl->realm.db), (long long)run->last_line);
+    return fail(
+        CTL_NO_STORE,
+        "MariaDB failed on the way: %s; everything up to line %lld is done: give the same command "
+        "again when it answers, it passes over who is there already",
+        db_why(run->ctl->realm.db), (long long)run->last_line);
 }
 
 static int import_rows(struct run *run) {
@@ -100,14 +102,16 @@ static int import_rows(struct run *run) {
     } while (count == IMPORT_BATCH);
     if (!ferror(run->from))
         return CTL_DONE;
-    return fail(CTL_REFUSED, "the file cannot be read to its end: %s; everything up to line %lld is done",
+    return fail(CTL_REFUSED,
+                "the file cannot be read to its end: %s; everything up to line %lld is done",
                 strerror(errno), (long long)run->last_line);
 }
 
 static int sum_up(const struct run *run) {
     int64_t ms = clock_mono_ms() - run->begun;
     clear_progress(run);
-    out_line(run->ctl, "%lld %s, %lld there already, %lld refused, in %lld.%lld s (%lld rows a second)%s",
+    out_line(run->ctl,
+             "%lld %s, %lld there already, %lld refused, in %lld.%lld s (%lld rows a second)%s",
              (long long)run->counts[IMPORT_DONE], run->dry ? "would be imported" : "imported",
              (long long)run->counts[IMPORT_THERE], (long long)run->counts[IMPORT_REFUSED],
              (long long)(ms / 1000), (long long)(ms % 1000 / 100), (long long)rate_of(run),

@@ -17,7 +17,8 @@ static const char *span(struct ctl *ctl, int64_t ms) {
     } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
         if (ms >= 2 * units[i].ms)
-            return arena_printf(ctl->arena, "%lld %s", (long long)(ms / units[i].ms), units[i].unit);
+            return arena_printf(ctl->arena, "%lld %s", (long long)(ms / units[i].ms),
+                                units[i].unit);
     return arena_printf(ctl->arena, "%lld.%lld s", (long long)(ms / 1000),
                         (long long)(ms % 1000 / 100));
 }
@@ -66,14 +67,14 @@ static bool show_pools(struct ctl *ctl, const json *service) {
         json *pool = json_array_object(pools, i);
         const char *name = service_text(pool, "name"), *address = service_text(pool, "address");
         int64_t workers = service_int(pool, "workers"), wanted = service_int(pool, "wanted");
-        const char *cells[] = {name,
-                               address,
-                               arena_printf(ctl->arena, "%lld of %lld", (long long)workers,
-                                            (long long)wanted),
-                               number(ctl, service_int(pool, "busy")),
-                               waiting(ctl, address, pool),
-                               number(ctl, requests_of(service, name)),
-                               number(ctl, service_int(pool, "deaths"))};
+        const char *cells[] = {
+            name,
+            address,
+            arena_printf(ctl->arena, "%lld of %lld", (long long)workers, (long long)wanted),
+            number(ctl, service_int(pool, "busy")),
+            waiting(ctl, address, pool),
+            number(ctl, requests_of(service, name)),
+            number(ctl, service_int(pool, "deaths"))};
         served &= wanted == 0 || workers > 0;
         table_row(&table, cells);
     }
@@ -119,7 +120,7 @@ static void show_store(struct ctl *ctl, const json *service, const char *name, b
 }
 
 static void show_times(struct ctl *ctl, const json *service) {
-    static const char *const heads[] = {"ASKED",  "TIMES",  "MEAN",     "HALF WITHIN",
+    static const char *const heads[] = {"ASKED",       "TIMES",  "MEAN",     "HALF WITHIN",
                                         "99 % WITHIN", "ERRORS", "CONNECTS", NULL};
     struct table table = table_new(ctl->arena, heads, 3);
     show_store(ctl, service, "redis", true, &table);
@@ -151,11 +152,16 @@ static int nobody(const struct ctl *ctl, const struct services *services) {
         return fail(CTL_REFUSED, "%s cannot be looked into: %s; ask as root", directory,
                     strerror(services->error));
     if (services->silent > 0)
-        return fail(CTL_REFUSED, "there are sockets in %s that do not answer; ask as root, or as the user "
-                                 "whom gatehouse was started as", directory);
-    return fail(CTL_REFUSED, "gatehouse does not run with %s (nobody answers in %s%s); start it, with "
-                             "systemctl start gatehouse for example", conf, directory,
-                services->others > 0 ? "; others run there with another configuration, see -c" : "");
+        return fail(CTL_REFUSED,
+                    "there are sockets in %s that do not answer; ask as root, or as the user "
+                    "whom gatehouse was started as",
+                    directory);
+    return fail(CTL_REFUSED,
+                "gatehouse does not run with %s (nobody answers in %s%s); start it, with "
+                "systemctl start gatehouse for example",
+                conf, directory,
+                services->others > 0 ? "; others run there with another configuration, see -c"
+                                     : "");
 }
 
 int verb_status(struct ctl *ctl) {

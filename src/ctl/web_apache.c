@@ -80,15 +80,19 @@ static void look_at_snippet(struct doctor *doctor, const struct lines *lines) {
     struct arena *arena = doctor->ctl->arena;
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
         char *rest = arena_str(arena, wanted[i].lines), *line;
-        while (strcmp(web_base(lines->path), wanted[i].file) == 0 && (line = strsep(&rest, "|")) != NULL) {
+        while (strcmp(web_base(lines->path), wanted[i].file) == 0 &&
+               (line = strsep(&rest, "|")) != NULL) {
             if (line_with(lines, line) != NULL)
                 continue;
             bool header = strcmp(line, "CGIPassAuth On") == 0;
             SAYS(doctor, DOCTOR_FAIL,
-                 arena_printf(arena, "copy %s from gatehouse's examples anew, and reload Apache", wanted[i].file),
+                 arena_printf(arena, "copy %s from gatehouse's examples anew, and reload Apache",
+                              wanted[i].file),
                  "%s lacks the line \"%s\"%s", lines->path, line,
-                 header ? ": Apache keeps the Authorization header from gatehouse, and nobody gets in with a "
-                          "token" : "");
+                 header ? ": Apache keeps the Authorization header from gatehouse, and nobody gets "
+                          "in with a "
+                          "token"
+                        : "");
         }
     }
 }
@@ -99,16 +103,21 @@ static void look_at_provider(struct doctor *doctor, const struct lines *lines) {
         return;
     if (line_with(lines, "AuthType Basic") != NULL)
         SAYS(doctor, DOCTOR_FAIL, "write AuthType gatehouse there",
-             "%s: AuthType Basic has Apache ask every visitor for a password of its own", lines->path);
+             "%s: AuthType Basic has Apache ask every visitor for a password of its own",
+             lines->path);
     if (line_with(lines, "CGIPassAuth On") == NULL &&
         strcmp(web_base(lines->path), "gatehouse-check.conf") != 0)
-        SAYS(doctor, DOCTOR_FAIL, "write CGIPassAuth On beside it, or include gatehouse-check.conf instead",
-             "%s asks gatehouse without CGIPassAuth On: it never sees the Authorization header", lines->path);
+        SAYS(doctor, DOCTOR_FAIL,
+             "write CGIPassAuth On beside it, or include gatehouse-check.conf instead",
+             "%s asks gatehouse without CGIPassAuth On: it never sees the Authorization header",
+             lines->path);
 }
 
-static const char *word_behind(struct arena *arena, const char *line, const char *mark, const char *ends) {
+static const char *word_behind(struct arena *arena, const char *line, const char *mark,
+                               const char *ends) {
     const char *at = line != NULL ? strstr(line, mark) : NULL;
-    return at != NULL ? arena_dup(arena, at + strlen(mark), strcspn(at + strlen(mark), ends)) : NULL;
+    return at != NULL ? arena_dup(arena, at + strlen(mark), strcspn(at + strlen(mark), ends))
+                      : NULL;
 }
 
 static void look_at_addresses(struct doctor *doctor, const struct lines *lines) {
@@ -120,7 +129,8 @@ static void look_at_addresses(struct doctor *doctor, const struct lines *lines) 
         if (address == NULL)
             address = word_behind(doctor->ctl->arena, line, "fcgi://", "/ ");
         if (address != NULL)
-            web_address(doctor, "apache", address, arena_printf(doctor->ctl->arena, "\"%.60s\"", line));
+            web_address(doctor, "apache", address,
+                        arena_printf(doctor->ctl->arena, "\"%.60s\"", line));
     }
 }
 
@@ -138,9 +148,12 @@ static void look_at_order(struct doctor *doctor, const struct lines *lines) {
         told = routes && includes(lines->list[i], "gatehouse-protect.conf");
     }
     if (told)
-        SAYS(doctor, DOCTOR_WARN, "move Include gatehouse/gatehouse-locations.conf to the end of the virtual host",
-             "%s includes gatehouse-locations.conf before what it protects: a protected path around /auth/ "
-             "would shut its routes", lines->path);
+        SAYS(doctor, DOCTOR_WARN,
+             "move Include gatehouse/gatehouse-locations.conf to the end of the virtual host",
+             "%s includes gatehouse-locations.conf before what it protects: a protected path "
+             "around /auth/ "
+             "would shut its routes",
+             lines->path);
 }
 
 static void look_at_file(struct doctor *doctor, const char *path) {
@@ -171,8 +184,9 @@ static void judge(struct doctor *doctor, const char *text) {
     bool routes = strstr(text, "/gatehouse-locations.conf") != NULL ||
                   strstr(text, "/gatehouse-fcgid-locations.conf") != NULL;
     if (!routes || strstr(text, "/gatehouse-server.conf") == NULL) {
-        SAYS(doctor, DOCTOR_WARN, "Include gatehouse/gatehouse-server.conf outside of the virtual host, and "
-                                  "gatehouse/gatehouse-locations.conf in it: see apache.md",
+        SAYS(doctor, DOCTOR_WARN,
+             "Include gatehouse/gatehouse-server.conf outside of the virtual host, and "
+             "gatehouse/gatehouse-locations.conf in it: see apache.md",
              "its configuration does not include %s",
              routes ? "gatehouse-server.conf" : "gatehouse-locations.conf");
         return;
@@ -203,6 +217,7 @@ void web_apache(struct doctor *doctor, const struct web_server *server) {
         SAYS(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL,
              code < 0 ? "ask as root: apache2ctl -t -D DUMP_INCLUDES"
                       : "mend that line; apachectl configtest says whether it is good",
-             code < 0 ? "its configuration cannot be looked at%.0s" : "its configuration is refused: %.300s",
+             code < 0 ? "its configuration cannot be looked at%.0s"
+                      : "its configuration is refused: %.300s",
              why != NULL ? why : text);
 }

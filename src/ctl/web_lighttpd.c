@@ -16,18 +16,20 @@ static const char *value_of(struct arena *arena, const char *text, const char *n
 
 /* lighttpd -p prints the configuration as it is in the end, includes and all. */
 static void look_at_names(struct doctor *doctor, const char *text) {
-    static const char *const names[] = {"\"REMOTE_USER\"",  "\"AUTH_USER_ID\"",     "\"AUTH_GROUPS\"",
-                                        "\"HTTP_REMOTE_USER\"", "\"HTTP_REMOTE_GROUPS\"", "\"Remote-User\"",
-                                        "\"Remote-Groups\"", "\"Remote_User\""};
+    static const char *const names[] = {
+        "\"REMOTE_USER\"",        "\"AUTH_USER_ID\"", "\"AUTH_GROUPS\"",   "\"HTTP_REMOTE_USER\"",
+        "\"HTTP_REMOTE_GROUPS\"", "\"Remote-User\"",  "\"Remote-Groups\"", "\"Remote_User\""};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strstr(text, names[i]) == NULL)
-            SAYS(doctor, DOCTOR_FAIL, "copy gatehouse-server.conf from gatehouse's examples anew, and restart "
-                                      "lighttpd",
+            SAYS(doctor, DOCTOR_FAIL,
+                 "copy gatehouse-server.conf from gatehouse's examples anew, and restart "
+                 "lighttpd",
                  "nothing sets %s, so that a client can pass for somebody", names[i]);
 }
 
 static void look_at_addresses(struct doctor *doctor, const char *text) {
-    static const char *const names[] = {"var.gatehouse_web", "var.gatehouse_login", "var.gatehouse_check"};
+    static const char *const names[] = {"var.gatehouse_web", "var.gatehouse_login",
+                                        "var.gatehouse_check"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *at = strstr(text, names[i]);
         const char *address = at != NULL ? value_of(doctor->ctl->arena, at, "\"socket\"") : NULL;
@@ -43,7 +45,8 @@ static void look_at_paths(struct doctor *doctor, const char *text) {
         const char *value = value_of(doctor->ctl->arena, text, options[i]);
         if (value != NULL && strcmp(value, "disable") == 0)
             SAYS(doctor, DOCTOR_FAIL, "take it out of server.http-parseopts, or enable it",
-                 "%s is disabled: paths are compared before they are read, and protection is passed by",
+                 "%s is disabled: paths are compared before they are read, and protection is "
+                 "passed by",
                  options[i]);
     }
 }
@@ -64,14 +67,17 @@ static void judge(struct doctor *doctor, const char *text) {
 }
 
 void web_lighttpd(struct doctor *doctor, const struct web_server *server) {
-    const char *argv[] = {"lighttpd", "-p", "-f", server->conf != NULL ? server->conf : DEFAULT_FILE, NULL};
+    const char *argv[] = {"lighttpd", "-p", "-f",
+                          server->conf != NULL ? server->conf : DEFAULT_FILE, NULL};
     int code;
     const char *text = run_program(doctor->ctl->arena, argv, &code);
     if (code == 0)
         judge(doctor, text);
     else
         SAYS(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL,
-             code < 0 ? "ask as root: lighttpd -p -f FILE" : "mend that line; lighttpd -tt says whether it is good",
-             code < 0 ? "its configuration cannot be looked at%.0s" : "its configuration is refused: %.300s",
+             code < 0 ? "ask as root: lighttpd -p -f FILE"
+                      : "mend that line; lighttpd -tt says whether it is good",
+             code < 0 ? "its configuration cannot be looked at%.0s"
+                      : "its configuration is refused: %.300s",
              text);
 }

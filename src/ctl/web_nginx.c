@@ -7,8 +7,8 @@
 
 #define ARGS_MAX 8
 
-/* A directive.  What stands in an included file has its own beginning there: nginx -T prints each file
- * once, wherever it is included. */
+/* A directive.  What stands in an included file has its own beginning there: nginx -T prints each
+ * file once, wherever it is included. */
 struct node {
     const char *name, *args[ARGS_MAX];
     size_t argc;
@@ -25,7 +25,7 @@ struct tree {
     int line;
 };
 
-/* Reading ---------------------------------------------------------------------------------------- */
+/* Reading -------------------------------------------------------------------------------------- */
 
 static void pass_comment(struct tree *tree, const char **at) {
     static const char head[] = "# configuration file ";
@@ -59,7 +59,8 @@ static const char *next_token(struct tree *tree, const char **at, bool *quoted) 
         for (++*at; **at != '\0' && **at != *begin; ++*at)
             if (**at == '\\' && (*at)[1] != '\0')
                 ++*at;
-        const char *text = arena_dup(tree->doctor->ctl->arena, begin + 1, (size_t)(*at - begin - 1));
+        const char *text =
+            arena_dup(tree->doctor->ctl->arena, begin + 1, (size_t)(*at - begin - 1));
         *at += **at != '\0';
         return text;
     }
@@ -75,7 +76,8 @@ static struct node *new_node(struct tree *tree, const char *name, long parent) {
         MUST(tree->nodes != NULL);
     }
     struct node *node = &tree->nodes[tree->count++];
-    *node = (struct node){.name = name, .parent = parent, .file = tree->file, .line = tree->line + 1};
+    *node =
+        (struct node){.name = name, .parent = parent, .file = tree->file, .line = tree->line + 1};
     return node;
 }
 
@@ -103,7 +105,7 @@ static void read_tree(struct tree *tree, const char *text) {
     }
 }
 
-/* Asking ----------------------------------------------------------------------------------------- */
+/* Asking --------------------------------------------------------------------------------------- */
 
 static bool is(const struct node *node, const char *name) {
     return strcmp(node->name, name) == 0;
@@ -161,10 +163,9 @@ static const char *location_text(const struct tree *tree, const struct node *nod
                         argument(node, 0), node->argc > 1 ? " " : "", argument(node, 1));
 }
 
-/* Judging ---------------------------------------------------------------------------------------- */
+/* Judging -------------------------------------------------------------------------------------- */
 
-#define SAYS(tree, level, cure, ...)                                                               \
-    doctor_says((tree)->doctor, level, "nginx", cure, __VA_ARGS__)
+#define SAYS(tree, level, cure, ...) doctor_says((tree)->doctor, level, "nginx", cure, __VA_ARGS__)
 
 /* Words of a location: a modifier, and what it is for. */
 static bool is_regex(const struct node *location) {
@@ -175,7 +176,8 @@ static bool beats_regex(const struct node *location) {
     return strcmp(argument(location, 0), "^~") == 0 || strcmp(argument(location, 0), "=") == 0;
 }
 
-/* A regular expression of the same server, which nginx prefers to a prefix, and which asks nobody. */
+/* A regular expression of the same server, which nginx prefers to a prefix, and which asks nobody.
+ */
 static const struct node *open_regex_beside(const struct tree *tree, long location) {
     long server = tree->nodes[location].parent;
     for (size_t i = 0; i < tree->count; i++)
@@ -190,7 +192,8 @@ static void look_at_protected(const struct tree *tree, long index) {
     const char *text = location_text(tree, location);
     if (child(tree, index, "return") != NULL)
         SAYS(tree, DOCTOR_FAIL, "answer with try_files \"\" @answer; instead of return",
-             "%s answers with return, which nginx does before it asks who comes: everybody gets it", text);
+             "%s answers with return, which nginx does before it asks who comes: everybody gets it",
+             text);
     if (!is_regex(location) && !beats_regex(location) &&
         (regex = open_regex_beside(tree, index)) != NULL)
         SAYS(tree, DOCTOR_FAIL, "write location ^~ in front of the protected path",
@@ -205,7 +208,8 @@ static bool passes_on(const struct tree *tree, long location, const char *direct
 }
 
 static bool has_identity(const struct tree *tree, long location) {
-    return is_protected(tree, location) || block_includes(tree, location, "gatehouse-identity.conf");
+    return is_protected(tree, location) ||
+           block_includes(tree, location, "gatehouse-identity.conf");
 }
 
 static void look_at_passing(const struct tree *tree, long index) {
@@ -213,13 +217,19 @@ static void look_at_passing(const struct tree *tree, long index) {
     const char *text = location_text(tree, location);
     long outer = around(tree, index, "location");
     if (outer >= 0 && is_protected(tree, outer) && !has_identity(tree, index))
-        SAYS(tree, DOCTOR_FAIL, "include gatehouse/gatehouse-protect.conf; in the inner location, too",
-             "%s lies in a protected one, whose lines do not reach it: nobody gets in, and PHP would not be "
-             "told who it is", text);
+        SAYS(tree, DOCTOR_FAIL,
+             "include gatehouse/gatehouse-protect.conf; in the inner location, too",
+             "%s lies in a protected one, whose lines do not reach it: nobody gets in, and PHP "
+             "would not be "
+             "told who it is",
+             text);
     else if (!has_identity(tree, index))
-        SAYS(tree, DOCTOR_FAIL, "include gatehouse/gatehouse-identity.conf; there, in place of fastcgi_params",
-             "%s leads to an application without the lines that drop what a client sends to pass for "
-             "somebody (Remote-User)", text);
+        SAYS(tree, DOCTOR_FAIL,
+             "include gatehouse/gatehouse-identity.conf; there, in place of fastcgi_params",
+             "%s leads to an application without the lines that drop what a client sends to pass "
+             "for "
+             "somebody (Remote-User)",
+             text);
 }
 
 /* Lists of parameters that say the same names twice. */
@@ -229,9 +239,12 @@ static void look_at_lists(const struct tree *tree, long index) {
                 block_includes(tree, index, "gatehouse-verify-params.conf");
     for (size_t i = 0; ours && i < sizeof lists / sizeof *lists; i++)
         if (block_includes(tree, index, lists[i]))
-            SAYS(tree, DOCTOR_FAIL, arena_printf(tree->doctor->ctl->arena, "take include %s away there", lists[i]),
-                 "%s includes %s beside gatehouse's list: each name is sent twice, and which counts is an "
-                 "accident", location_text(tree, &tree->nodes[index]), lists[i]);
+            SAYS(tree, DOCTOR_FAIL,
+                 arena_printf(tree->doctor->ctl->arena, "take include %s away there", lists[i]),
+                 "%s includes %s beside gatehouse's list: each name is sent twice, and which "
+                 "counts is an "
+                 "accident",
+                 location_text(tree, &tree->nodes[index]), lists[i]);
 }
 
 static void look_at_locations(const struct tree *tree) {
@@ -256,7 +269,8 @@ static const struct {
      "proxy_set_header Remote-Name|proxy_set_header Remote-Groups|proxy_set_header Remote-Session|"
      "proxy_set_header X-Remote-User|fastcgi_param REMOTE_USER|fastcgi_param AUTH_USER_ID|"
      "fastcgi_param AUTH_EMAIL|fastcgi_param AUTH_NAME|fastcgi_param AUTH_GROUPS|"
-     "fastcgi_param AUTH_SESSION_ID|fastcgi_param HTTP_REMOTE_USER|fastcgi_param HTTP_REMOTE_USER_ID|"
+     "fastcgi_param AUTH_SESSION_ID|fastcgi_param HTTP_REMOTE_USER|fastcgi_param "
+     "HTTP_REMOTE_USER_ID|"
      "fastcgi_param HTTP_REMOTE_GROUPS|fastcgi_param HTTP_X_REMOTE_USER|fastcgi_param HTTP_PROXY"},
     {"gatehouse-protect.conf",
      "set $gatehouse_here|auth_request /.gatehouse-verify|auth_request_set $gatehouse_user|"
@@ -286,7 +300,8 @@ static void look_at_snippets(const struct tree *tree) {
             if (file_says(tree, wanted[i].file, line))
                 continue;
             SAYS(tree, DOCTOR_FAIL,
-                 arena_printf(arena, "copy %s from gatehouse's examples anew, and reload nginx", wanted[i].file),
+                 arena_printf(arena, "copy %s from gatehouse's examples anew, and reload nginx",
+                              wanted[i].file),
                  "%s lacks the line \"%s …\"", wanted[i].file, line);
             break;
         }
@@ -306,14 +321,17 @@ static void look_at_upstreams(const struct tree *tree) {
             (server = child(tree, (long)i, "server")) == NULL)
             continue;
         const char *address = argument(server, 0);
-        web_address(tree->doctor, "nginx", strncmp(address, "unix:", 5) == 0 ? address + 5 : address,
+        web_address(tree->doctor, "nginx",
+                    strncmp(address, "unix:", 5) == 0 ? address + 5 : address,
                     arena_printf(tree->doctor->ctl->arena, "upstream %s", argument(upstream, 0)));
         int64_t idle = tree->doctor->ctl->conf->pools[0].idle_timeout / 1000;
         if ((keep = child(tree, (long)i, "keepalive_timeout")) != NULL &&
             seconds_of(argument(keep, 0)) >= idle)
             SAYS(tree, DOCTOR_WARN, "keep keepalive_timeout below idle_timeout of [pool.web]",
-                 "upstream %s keeps idle connections for %s, gatehouse for %lld s: requests may meet one "
-                 "that is just being closed", argument(upstream, 0), argument(keep, 0), (long long)idle);
+                 "upstream %s keeps idle connections for %s, gatehouse for %lld s: requests may "
+                 "meet one "
+                 "that is just being closed",
+                 argument(upstream, 0), argument(keep, 0), (long long)idle);
     }
 }
 
@@ -325,19 +343,21 @@ static void look_at_server(const struct tree *tree) {
             user = argument(node, 0);
         if (is(node, "merge_slashes") && strcmp(argument(node, 0), "off") == 0)
             SAYS(tree, DOCTOR_FAIL, "take merge_slashes off away",
-                 "%s:%d: with merge_slashes off //members/ is not /members/, and not protected", node->file,
-                 node->line);
+                 "%s:%d: with merge_slashes off //members/ is not /members/, and not protected",
+                 node->file, node->line);
     }
     web_user(tree->doctor, "nginx", user != NULL ? user : "nobody");
 }
 
 static void judge(const struct tree *tree) {
-    if (!is_included(tree, "gatehouse-http.conf") || !is_included(tree, "gatehouse-locations.conf")) {
-        SAYS(tree, DOCTOR_WARN, "include gatehouse/gatehouse-http.conf; outside of the server, and gatehouse/"
-                                "gatehouse-locations.conf; in it: see install.md",
-             "its configuration does not include %s", is_included(tree, "gatehouse-http.conf")
-                                                          ? "gatehouse-locations.conf"
-                                                          : "gatehouse-http.conf");
+    if (!is_included(tree, "gatehouse-http.conf") ||
+        !is_included(tree, "gatehouse-locations.conf")) {
+        SAYS(tree, DOCTOR_WARN,
+             "include gatehouse/gatehouse-http.conf; outside of the server, and gatehouse/"
+             "gatehouse-locations.conf; in it: see install.md",
+             "its configuration does not include %s",
+             is_included(tree, "gatehouse-http.conf") ? "gatehouse-locations.conf"
+                                                      : "gatehouse-http.conf");
         return;
     }
     SAYS(tree, DOCTOR_OK, NULL, "gatehouse's files are included");
@@ -364,9 +384,11 @@ void web_nginx(struct doctor *doctor, const struct web_server *server) {
     const char *why = web_line(doctor->ctl->arena, text, "[emerg]");
     if (code != 0) {
         doctor_says(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL, "nginx",
-                    code < 0 ? "ask as root: nginx -T" : "mend that line; nginx -t says whether it is good",
+                    code < 0 ? "ask as root: nginx -T"
+                             : "mend that line; nginx -t says whether it is good",
                     code < 0 ? "its configuration cannot be printed (nginx -T)%s"
-                             : "its configuration is refused: %s", why != NULL ? why : "");
+                             : "its configuration is refused: %s",
+                    why != NULL ? why : "");
         return;
     }
     read_tree(&tree, text);

@@ -59,15 +59,17 @@ static bool refuse(struct import_row *row, const char *reason) {
     return false;
 }
 
-/* One row by itself ------------------------------------------------------------------------------ */
+/* One row by itself ---------------------------------------------------------------------------- */
 
 static bool roles_are_sane(struct arena *arena, struct import_row *row) {
     size_t all = 0;
     char *rest = row->roles != NULL ? arena_str(arena, row->roles) : NULL;
     for (char *role; rest != NULL && (role = strsep(&rest, " ,;")) != NULL;) {
         if (role[0] != '\0' && !account_role_is_sane(role))
-            return refuse(row, arena_printf(arena, "the role \"%s\" must have 1 to 64 letters, digits and "
-                                                   "_ . : -", role));
+            return refuse(row, arena_printf(arena,
+                                            "the role \"%s\" must have 1 to 64 letters, digits and "
+                                            "_ . : -",
+                                            role));
         all += strlen(role) + 1;
     }
     return all <= ROLES_MAX || refuse(row, "all roles together are longer than 1 KiB");
@@ -87,8 +89,8 @@ static bool fields_are_sane(const struct import *import, struct arena *arena,
         return refuse(row, "the email must be valid UTF-8");
     account_check(import->realm, &request, &errors);
     if (errors.count > 0)
-        return refuse(row, arena_printf(arena, "the %s %s", errors.list[0].field,
-                                        errors.list[0].sentence));
+        return refuse(
+            row, arena_printf(arena, "the %s %s", errors.list[0].field, errors.list[0].sentence));
     return roles_are_sane(arena, row);
 }
 
@@ -96,13 +98,16 @@ static bool take_hash(const struct import *import, struct arena *arena, struct i
                       const char **hash) {
     char made[PASSWORD_HASH_SIZE] = "*";
     if ((row->password == NULL) == (row->password_hash == NULL))
-        return refuse(row, row->password == NULL
-                               ? "there is neither a password nor a hash (* as the hash: nobody can log in)"
-                               : "there is a password and a hash: which of them counts?");
+        return refuse(
+            row, row->password == NULL
+                     ? "there is neither a password nor a hash (* as the hash: nobody can log in)"
+                     : "there is a password and a hash: which of them counts?");
     *hash = row->password_hash;
-    if (*hash != NULL && strcmp(*hash, "*") != 0 && !password_hash_is_whole(import->realm->conf, *hash))
-        return refuse(row, "the hash is of no kind that is accepted ($2y$ $2b$ $2a$ $5$ $6$ $7$ $y$ $gy$), "
-                           "cut short, or too costly");
+    if (*hash != NULL && strcmp(*hash, "*") != 0 &&
+        !password_hash_is_whole(import->realm->conf, *hash))
+        return refuse(
+            row, "the hash is of no kind that is accepted ($2y$ $2b$ $2a$ $5$ $6$ $7$ $y$ $gy$), "
+                 "cut short, or too costly");
     if (*hash != NULL || import->dry_run)
         return true;
     if (!password_hash(import->realm->conf, row->password, row->password_len, made))
@@ -111,8 +116,8 @@ static bool take_hash(const struct import *import, struct arena *arena, struct i
     return true;
 }
 
-static bool become_candidate(const struct import *import, struct arena *arena, struct import_row *row,
-                             struct user_new *user) {
+static bool become_candidate(const struct import *import, struct arena *arena,
+                             struct import_row *row, struct user_new *user) {
     if (row->reason != NULL || !fields_are_sane(import, arena, row))
         return refuse(row, row->reason);
     user->names = (struct user_names){
@@ -123,10 +128,11 @@ static bool become_candidate(const struct import *import, struct arena *arena, s
         .display_name = row->display_name};
     user->email_verified = row->email_verified;
     user->disabled = row->disabled;
-    return user->names.email_canonical != NULL || refuse(row, "the email must be at most 254 bytes");
+    return user->names.email_canonical != NULL ||
+           refuse(row, "the email must be at most 254 bytes");
 }
 
-/* Rows beside each other ------------------------------------------------------------------------- */
+/* Rows beside each other ----------------------------------------------------------------------- */
 
 static bool same(const char *a, const char *b) {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -199,7 +205,7 @@ static void drop_same_usernames(struct batch *batch) {
     keep_undecided(batch);
 }
 
-/* Earlier batches of a dry run ------------------------------------------------------------------- */
+/* Earlier batches of a dry run ----------------------------------------------------------------- */
 
 static uint64_t print_of(char kind, const char *name) {
     uint8_t digest[SHA256_SIZE];
@@ -254,7 +260,7 @@ static void drop_seen(struct batch *batch) {
     keep_undecided(batch);
 }
 
-/* Who is there ----------------------------------------------------------------------------------- */
+/* Who is there --------------------------------------------------------------------------------- */
 
 static struct candidate *candidate_with_email(const struct batch *batch, const char *canonical) {
     size_t low = 0, high = batch->count;
@@ -305,7 +311,7 @@ static bool drop_known_usernames(struct batch *batch) {
     return keys != NULL;
 }
 
-/* Storing ---------------------------------------------------------------------------------------- */
+/* Storing -------------------------------------------------------------------------------------- */
 
 static enum answer add_roles(const struct batch *batch) {
     const char **emails = arena_alloc(batch->arena, (batch->count + 1) * sizeof *emails);

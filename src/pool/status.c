@@ -27,7 +27,7 @@ static struct {
     struct sockaddr_un address;
 } own = {.fd = -1};
 
-/* The socket ------------------------------------------------------------------------------------ */
+/* The socket ----------------------------------------------------------------------------------- */
 
 static bool make_address(const char *directory, const char *name, struct sockaddr_un *out) {
     *out = (struct sockaddr_un){.sun_family = AF_UNIX};
@@ -103,8 +103,9 @@ void status_open(const char *directory) {
     if (!open_at(directory))
         log_info("gatehousectl status cannot ask this service", F_STR("status_dir", directory),
                  F_ERRNO(errno),
-                 F_STR("cure", "create the directory and let this user write to it, or set status_dir "
-                               "in the [server] section"));
+                 F_STR("cure",
+                       "create the directory and let this user write to it, or set status_dir "
+                       "in the [server] section"));
 }
 
 int status_fd(void) {
@@ -125,7 +126,7 @@ void status_close(void) {
     own.directory = NULL;
 }
 
-/* What it says ---------------------------------------------------------------------------------- */
+/* What it says --------------------------------------------------------------------------------- */
 
 static const char *tcp_text(const struct sockaddr_storage *address, char *out, size_t size) {
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
@@ -164,7 +165,8 @@ static json *pool_object(const struct generation *generation, unsigned number,
     json *object = json_new_object();
 
     json_add_string(object, "name", pool->name);
-    json_add_string(object, "address", address_of(generation->fds[number], address, sizeof address));
+    json_add_string(object, "address",
+                    address_of(generation->fds[number], address, sizeof address));
     json_add_int(object, "wanted", on ? pool->workers : 0);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(states[i].name, pool->name) != 0)
@@ -186,7 +188,8 @@ static json *pools_array(const struct generation *generation) {
     return array;
 }
 
-/* Read once: what it does and since when may change meanwhile, and belong together closely enough. */
+/* Read once: what it does and since when may change meanwhile, and belong together closely enough.
+ */
 static const char *doing_of(unsigned slot, int64_t busy_since) {
     static const char *const names[] = {
         [TIMER_REDIS] = "redis", [TIMER_MARIADB] = "mariadb", [TIMER_HASH] = "hashing"};
@@ -232,10 +235,10 @@ static json *report(const struct master *master) {
 
     json_add_int(object, "pid", getpid());
     json_add_string(object, "state",
-                    master->stopping                ? "stopping"
-                    : master->coming                ? "reloading"
-                    : !master->present->was_ready   ? "starting"
-                                                    : "running");
+                    master->stopping              ? "stopping"
+                    : master->coming              ? "reloading"
+                    : !master->present->was_ready ? "starting"
+                                                  : "running");
     json_add_string(object, "startedAt", clock_rfc3339(master->started_ms, started));
     json_add_int(object, "generation", master->present->number);
     json_add(object, "pools", pools_array(master->present));
@@ -256,8 +259,8 @@ void status_answer(const struct master *master) {
             object = report(master);
             text = json_text(object, &len);
         }
-        /* All of it fits into the socket's buffer, or whoever asks gets half of it: nobody is waited
-         * for here. */
+        /* All of it fits into the socket's buffer, or whoever asks gets half of it: nobody is
+         * waited for here. */
         int room = (int)len * 2;
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
         (void)!send(fd, text, len, MSG_NOSIGNAL);
