@@ -174,8 +174,9 @@ OPT_CHOICE(audit, mode, "best_effort", "off|best_effort|strict",
 OPT_BOOL(audit, refreshes, "no",
          "Whether each refresh is recorded too; one that shows a theft always is.")
 
-OPT_CHOICE(log, target, "stderr", "stderr|syslog",
-           "Where log lines go.")
+OPT_CHOICE(log, target, "stderr", "stderr|syslog|journal",
+           "Where log lines go; journal is systemd's, with a priority for each line. Nobody waits for "
+           "whoever reads them: lines that cannot be written at once are lost, and counted.")
 OPT_CHOICE(log, format, "logfmt", "logfmt|json",
            "What a log line looks like.")
 OPT_CHOICE(log, level, "info", "error|warning|info|debug",

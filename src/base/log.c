@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/log_send.h"
 #include "base/metrics.h"
 
 #define SELDOM_MS 10000
@@ -51,8 +52,7 @@ void log_open(enum log_target new_target, enum log_format new_format, enum log_l
     target = new_target;
     format = new_format;
     threshold = level;
-    if (target == LOG_TARGET_SYSLOG)
-        openlog("gatehouse", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+    log_send_to(target, NULL);
 }
 
 void log_limit(int64_t count, int64_t period_ms) {
@@ -227,16 +227,7 @@ static void emit(enum log_level level, struct line *line) {
         [LOG_LEVEL_INFO] = LOG_INFO,
         [LOG_LEVEL_DEBUG] = LOG_DEBUG,
     };
-    if (target == LOG_TARGET_SYSLOG) {
-        syslog(priorities[level], "%.*s", (int)line->len, line->data);
-        return;
-    }
-    end_with(line, "\n");
-    /* A full pipe or disk loses the line rather than the request. */
-    ssize_t written;
-    while ((written = write(STDERR_FILENO, line->data, line->len)) < 0 && errno == EINTR)
-        continue;
-    if (written != (ssize_t)line->len)
+    if (!log_send(priorities[level], line->data, line->len))
         metrics_event(EVENT_LOG_LOST, 1);
 }
 

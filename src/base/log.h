@@ -1,5 +1,5 @@
 /*
- * log: one line an event, to standard error or syslog, as logfmt or JSON.
+ * log: one line an event, to standard error, syslog or the journal, as logfmt or JSON.
  *
  * A line is a level, a message that never varies (so that it can be searched for) and typed
  * fields.  Field values may hold foreign bytes: whatever is not printable UTF-8, and every quote,
@@ -15,7 +15,7 @@
 
 /* LOG_LEVEL_FATAL: only broken invariants; for tools that tell of errors themselves. */
 enum log_level { LOG_LEVEL_FATAL = -1, LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
-enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG };
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_SYSLOG, LOG_TARGET_JOURNAL };
 enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
 struct log_field {

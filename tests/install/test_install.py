@@ -178,6 +178,47 @@ def test_systemd_watchdog_finds_a_master_that_hangs(units):
     units.run("rm -r /run/systemd/system/gatehouse.service.d")
 
 
+def lines_by(units, transport):
+    """What gatehouse itself said to the journal on that way: [(priority, line)]."""
+    text = units.run(f"journalctl -t gatehouse _TRANSPORT={transport} -o json")
+    entries = [json.loads(line) for line in text.splitlines()]
+    assert {entry["_SYSTEMD_UNIT"] for entry in entries} == {"gatehouse.service"}
+    return [(entry["PRIORITY"], json.loads(entry["MESSAGE"])) for entry in entries]
+
+
+def test_systemd_journal_and_syslog(units):
+    """The real ones, and each line has its priority; and in the unit's sandbox the queue is known."""
+    follow(units, "systemd, service")
+    conf = "/etc/gatehouse/gatehouse.conf"
+    good = units.path(conf).read_text("utf-8")
+    try:
+        for target, transport in (("journal", "journal"), ("syslog", "syslog")):
+            units.write(conf, good + f"[log]\ntarget = {target}\nformat = json\n")
+            before = set(workers(units))
+            units.run("systemctl reload gatehouse")
+            end = time.monotonic() + 30
+            while before & set(workers(units)) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert asked(units, "/login", "-d '{\"email\":\"nobody@example.org\",\"password\":\"x\"}'")[0] == 401
+            units.write(conf, good + "[session]\nidle = never\n")
+            units.run(f"kill -HUP {masters(units)[0]}")  # without the unit's own look at it
+            told, mistakes, end = [], [], time.monotonic() + 30
+            while not mistakes and time.monotonic() < end:
+                units.run("journalctl --sync")
+                told = lines_by(units, transport)
+                mistakes = [entry for entry in told if "the configuration is refused" in entry[1]["msg"]]
+            refusal, = [entry for entry in told if entry[1].get("event") == "login_refused"]
+            assert refusal[0] == "6" and refusal[1]["level"] == "info" and "time" not in refusal[1]
+            mistake, = mistakes
+            assert mistake[0] == "3" and mistake[1]["level"] == "error"
+    finally:
+        units.write(conf, good)
+    units.run("systemctl reload gatehouse")
+    shown = units.run("curl -sk --resolve www.example.org:443:127.0.0.1 https://www.example.org/auth/metrics")
+    assert "gatehouse_queue{pool=\"web\"} 0\n" in shown
+    assert "gatehouse_log_lost_total 0\n" in shown
+
+
 def test_systemd_credentials(units):
     follow(units, "systemd, service", "With systemd")
     try:
