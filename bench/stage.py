@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,7 @@ SERVER = """
         location = /auth/login {{ fastcgi_pass login; }}
         location /behind/bare/ {{ auth_request /.verify/bare; }}
         location /behind/auth/ {{ auth_request /.verify/auth; }}
+        location /behind/kept/ {{ auth_request /.verify/kept; }}
         location /.verify/ {{
             internal;
             include {params}/gatehouse-verify-params.conf;
@@ -43,11 +45,18 @@ SERVER = """
             fastcgi_keep_conn off; # nginx keeps none from a sub-request
             location = /.verify/bare {{ fastcgi_pass bare_redis; }}
             location = /.verify/auth {{ fastcgi_pass web; }}
+            location = /.verify/kept {{
+                fastcgi_pass web;
+                fastcgi_cache gatehouse_decisions;
+                {decisions}
+            }}
         }}
+        {peers}
     }}
 """
 
 NGINX = """
+{main}
 {user}
 daemon off;
 worker_processes {cores};
@@ -61,6 +70,7 @@ http {{
     uwsgi_temp_path {dir}/tmp; scgi_temp_path {dir}/tmp;
     keepalive_requests 1000000000;
     map "" $gatehouse_role {{ default ""; }}
+    {http}
 {upstreams}
 {servers}
 }}
@@ -169,11 +179,15 @@ class Stage:
 
     def build(self):
         """The yardsticks."""
+        self.compile("bare", "fcgi", "hiredis", "libjwt")
+        self.compile("crypt", "libcrypt")
+
+    def compile(self, program, *packages):
+        """A program of this directory, with libraries that pkg-config knows."""
         flags = "-std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra".split()
-        for program, packages in (("bare", "fcgi hiredis libjwt"), ("crypt", "libcrypt")):
-            libraries = run("pkg-config", "--cflags", "--libs", *packages.split()).split()
-            run(os.environ.get("CC", "gcc"), *flags, BENCH / f"{program}.c",
-                "-o", self.dir / program, *libraries)
+        libraries = run("pkg-config", "--cflags", "--libs", *packages).split() if packages else []
+        run(os.environ.get("CC", "gcc"), *flags, BENCH / f"{program}.c", "-o", self.dir / program,
+            *libraries)
 
     def redis(self):
         """A Redis of our own, for a run without gatehouse."""
@@ -199,36 +213,55 @@ class Stage:
                               ready=path)
         return last
 
-    def nginx(self, web, login):
+    def nginx(self, web, login, peers=None):
         """One nginx for all, with the parameters that gatehouse ships.  Returns its process and two
-        ports: a connection each, and kept."""
+        ports: a connection each, and kept.  peers: as peers.start_all returns them."""
+        peers = peers or {}
+        keep_yes, zone = decisions()
         (self.dir / "tmp").mkdir(exist_ok=True)
-        for way in ("bare", "auth"):
+        for way in ("bare", "auth", "kept"):
             page = self.dir / "www" / "behind" / way / "page.html"
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text("<!doctype html><title>A page</title>" + "<p>Text.</p>\n" * 80)
         sockets = {f"bare_{mode}": f"unix:{self.dir}/bare-{mode}.sock" for mode in MODES}
         sockets.update(web=web, login=login)
+        sockets.update({name: peer.upstream() for name, peer in peers.items() if peer.upstream()})
         upstreams = [f"    upstream {name} {{ server {at}; }}" for name, at in sockets.items()]
         upstreams += [f"    upstream {name}_kept {{ server {at}; keepalive {KEPT}; "
                       "keepalive_timeout 1s; }" for name, at in sockets.items()]
         ports = free_port(), free_port()
-        servers = [SERVER.format(port=ports[0], dir=self.dir, params=PARAMS, kind="", keep=""),
-                   SERVER.format(port=ports[1], dir=self.dir, params=PARAMS, kind="_kept",
-                                 keep="fastcgi_keep_conn on;")]
+        servers = [SERVER.format(port=port, dir=self.dir, params=PARAMS, kind=kind, keep=keep,
+                                 decisions=keep_yes,
+                                 peers="".join(peer.location(kind) for peer in peers.values()))
+                   for port, kind, keep in ((ports[0], "", ""),
+                                            (ports[1], "_kept", "fastcgi_keep_conn on;"))]
+        lua = peers.get("lua")
+        zone = zone.replace("/run/gatehouse-decisions", f"{self.dir}/decisions")
         conf = self.dir / "nginx.conf"
         conf.write_text(NGINX.format(user="user root;" if os.getuid() == 0 else "", cores=CORES,
                                      dir=self.dir, upstreams="\n".join(upstreams),
+                                     main=lua.main() if lua else "",
+                                     http=zone + (lua.http() if lua else ""),
                                      servers="".join(servers)))
         process = self.start("nginx", "-e", self.dir / "nginx.log", "-p", self.dir, "-c", conf,
                              ready=ports[0])
         return process, *ports
 
     def gatehouse(self, **settings):
-        instance = Gatehouse(self.dir / f"gatehouse{len(self.instances)}", settings)
+        instance = Gatehouse(self, self.dir / f"gatehouse{len(self.instances)}", settings)
         self.instances.append(instance)
         instance.up()
         return instance
+
+
+def decisions():
+    """The lines of conf/nginx that keep a yes: how, in the location; and what they need above."""
+    text = (PARAMS / "gatehouse-locations.conf").read_text()
+    lines = re.findall(r"^    fastcgi_(?:cache_|ignore|buffer).*$", text[text.index("$gatehouse_cache;"):], re.M)
+    second = (PARAMS / "gatehouse-http.conf").read_text()
+    second = second[second.index("map $msec"):]
+    zone = (PARAMS / "gatehouse-cache.conf").read_text()
+    return "\n".join(lines), second + zone[zone.index("fastcgi_cache_path"):]
 
 
 def answers(where):
@@ -245,7 +278,8 @@ class Gatehouse:
     USERS = 32
     PASSWORD = "a long walk on the dyke"
 
-    def __init__(self, directory, settings):
+    def __init__(self, stage, directory, settings):
+        self.stage = stage
         self.dir = directory
         self.settings = settings
         self.env = {}
@@ -272,11 +306,42 @@ class Gatehouse:
 
     def register(self):
         """The users; returns the login of the first."""
-        url = self.env["GATEHOUSE_URL"].rstrip("/").removesuffix("/auth") + "/auth"
+        url = self._url()
         for i in range(self.USERS):
             post(f"{url}/register", {"email": f"bench{i}@example.org", "username": f"bench{i}",
                                      "displayName": "Bench Nought", "password": self.PASSWORD})
-        return post(f"{url}/login", {"username": "bench0", "password": self.PASSWORD})
+        return self.login()
+
+    def login(self):
+        return post(f"{self._url()}/login", {"username": "bench0", "password": self.PASSWORD})
+
+    def _url(self):
+        return self.env["GATEHOUSE_URL"].rstrip("/").removesuffix("/auth") + "/auth"
+
+    def rotate(self, alg):
+        """Signs with a new key of that algorithm; workers hear of it within a second."""
+        ctl = pathlib.Path(self.env["BIN_DIR"], "gatehousectl")
+        for words in (("key", "new", "--alg", alg), ("key", "rotate")):
+            run(ctl, "-c", self.env["CONF"], *words)
+            time.sleep(1)
+
+    def flood(self, port, rate, seconds):
+        """That many logins a second or more, in the background; returns what waits for their end and
+        says how many were good and how many refused.  A connection waits a second between two, and
+        the answer as long again at most."""
+        connections = max(32, int(2 * rate))
+        process = subprocess.Popen(
+            ["wrk", "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s",
+             "-s", str(BENCH / "flood.lua"), f"http://127.0.0.1:{port}/auth/login", "--",
+             str(self.USERS), self.PASSWORD, "1000"],
+            stdout=subprocess.PIPE, text=True)
+
+        def end():
+            out = process.communicate()[0]
+            bad = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
+            refused = int(bad.group(1)) if bad else 0
+            return int(re.search(r"(\d+) requests in", out).group(1)) - refused, refused
+        return end
 
     def processes(self):
         master = int(self.env["MASTER_PID"])

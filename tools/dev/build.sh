@@ -86,7 +86,7 @@ cmd_build() {
 cmd_bench() {
     local course=run
     case ${1:-} in
-    import | metrics | capacity | single)
+    import | metrics | capacity | single | sweep)
         course=$1
         shift
         ;;

@@ -1,0 +1,171 @@
+"""What a run has shown, as tables, and what it had to show."""
+
+import pathlib
+import platform
+import re
+import statistics
+
+from stage import CLASSIC_WORKERS, CORES, KEPT, run
+
+EACH, KEEP = "a connection each", "kept connections"
+BARE, OURS, PROFILE = "bare + HS256 + Redis", "/auth/verify", "/auth/profile"
+PHP, FASTIFY, LUA = "PHP-FPM + phpredis", "Fastify + ioredis", "Lua in nginx"
+PSS_LIMIT = 24 * 1024  # KiB, of the workers and the master
+FLOOD_LIMIT = 2.0      # times the p99 without it
+
+# Ours, its way, theirs, their way, and how many times theirs it must be.
+TARGETS = (
+    (OURS, EACH, BARE, EACH, 1.3),
+    (OURS, KEEP, BARE, KEEP, 1.5),
+    ("static file behind /auth/verify", EACH, "static file behind bare", EACH, 1.25),
+    (OURS, EACH, f"{PHP}, verify", EACH, 3.0),
+    (OURS, KEEP, f"{PHP}, verify", KEEP, 3.0),
+    (OURS, EACH, f"{FASTIFY}, verify", EACH, 1.7),
+    (OURS, KEEP, f"{FASTIFY}, verify", KEEP, 1.7),
+    (OURS, KEEP, f"{LUA}, verify", EACH, 0.95),
+    ("static file, yes kept for a second", EACH, f"{LUA}, verify", EACH, 1.0),
+    ("/auth/verify, RS256", KEEP, OURS, KEEP, 0.97),
+    ("/auth/verify, ES256", KEEP, OURS, KEEP, 0.97),
+    (PROFILE, EACH, f"{PHP}, profile", EACH, 1.5),
+    (PROFILE, KEEP, f"{PHP}, profile", KEEP, 1.5),
+    (PROFILE, EACH, f"{FASTIFY}, profile", EACH, 1.5),
+    (PROFILE, KEEP, f"{FASTIFY}, profile", KEEP, 1.5),
+)
+LOGIN_TARGETS = {(4, "php"): 1.25, (4, "fastify"): 1.25, (10, "crypt"): 0.97}
+
+
+def ratios(ours, theirs):
+    """Round by round: what slows the machine for a while slows both."""
+    return [a / b for a, b in zip(ours, theirs)]
+
+
+def of(contestant, name):
+    return [getattr(result, name) for result in contestant.results]
+
+
+def mark(good):
+    return "pass" if good else "MISS"
+
+
+def comparisons(contestants):
+    """(what it says, the rounds' ratios, target) of each pair that was measured."""
+    found = {(c.name, c.way): c for c in contestants}
+    for ours, way, theirs, their_way, target in TARGETS:
+        if (ours, way) in found and (theirs, their_way) in found:
+            yield (f"{ours} ({way[:4]}) / {theirs}",
+                   ratios(of(found[ours, way], "rate"), of(found[theirs, their_way], "rate")), target)
+
+
+def login_comparisons(logins):
+    for result in logins:
+        rates = result["rates"]
+        for name in rates:
+            if name != "gatehouse":
+                yield (f"login, cost {result['cost']} / {name}",
+                       ratios(rates["gatehouse"], rates[name]),
+                       LOGIN_TARGETS.get((result["cost"], name)))
+
+
+def flood_ratio(flood):
+    return statistics.median(ratios(flood["flood"], flood["alone"])) if flood else 0.0
+
+
+def missed(report, contestants):
+    """The names of missed targets."""
+    for name, each, target in (*comparisons(contestants), *login_comparisons(report["logins"])):
+        if target and statistics.median(each) < target:
+            yield name
+    for name, m in report["memory"].items():
+        if name.startswith("gatehouse as") and m["kib"] >= PSS_LIMIT:
+            yield f"memory: {name}"
+    if flood_ratio(report["flood"]) > FLOOD_LIMIT:
+        yield "p99 of verification under a flood of logins"
+
+
+def print_machine(report):
+    connections = report["connections"]
+    print(f"machine   {report['machine']}, {report['date']}")
+    print(f"          load average before: {report['load']:.2f}"
+          + (": too busy for figures that mean something" if report["load"] > CORES / 4 else ""))
+    print(f"software  {report['software']}")
+    print(f"load      wrk, 1 thread, {connections[EACH]} clients ({connections[KEEP]} for kept "
+          f"connections); nginx with {CORES} workers")
+    print(f"bare      {CLASSIC_WORKERS} processes, one connection at a time: "
+          f"so that nobody starves, a worker of\n          nginx keeps at most {KEPT} "
+          "connections, to any contestant")
+    for name in report["missing"]:
+        print(f"left out  {name}")
+
+
+def print_rates(contestants, way):
+    print(f"\n{'through nginx: ' + way:<42}{'req/s':>9}{'p50 ms':>8}{'p99 ms':>8}{'cpu us':>8}"
+          f"{'ratio':>7}{'bytes':>7}")
+    by_name = {c.name: c for c in contestants if c.way == way}
+    for c in by_name.values():
+        median = {name: statistics.median(of(c, name)) for name in ("rate", "p50", "p99", "cpu")}
+        ratio = statistics.median(ratios(of(c, "rate"), of(by_name[BARE], "rate")))
+        print(f"  {c.name:<40}{median['rate']:>9,.0f}{median['p50']:>8.2f}{median['p99']:>8.2f}"
+              f"{median['cpu']:>8.0f}{ratio:>7.2f}{c.answer_bytes:>7}")
+
+
+def print_comparisons(title, rows):
+    print(f"\n{title:<62}{'ratio':>6}{'range':>12}  target")
+    for name, each, target in rows:
+        ratio = statistics.median(each)
+        goal = f"{target:.2f} {mark(ratio >= target)}" if target else ""
+        print(f"  {name:<60}{ratio:>6.2f}{f'{min(each):.2f}-{max(each):.2f}':>12}  {goal}".rstrip())
+
+
+def print_logins(logins):
+    print(f"\n{'logins a second':<20}" + "".join(f"{n:>12}" for n in logins[0]["rates"])
+          + "    processor, ms a login of gatehouse's")
+    for result in logins:
+        rates = "".join(f"{statistics.median(r):>12,.1f}" for r in result["rates"].values())
+        cpu = ", ".join(f"{name} {statistics.median(ms):.2f}"
+                        for name, ms in result["cpu_ms"].items() if ms)
+        print(f"  cost {result['cost']:<13}{rates}    {cpu}")
+
+
+def print_flood(flood):
+    print(f"\n{'verification under a flood of logins (p99, ms)':<62}{'ratio':>6}{'':>12}  target")
+    ratio = flood_ratio(flood)
+    print(f"  alone {statistics.median(flood['alone']):.2f}, with four times what can be hashed "
+          f"{statistics.median(flood['flood']):.2f}".ljust(62) + f"{ratio:>6.2f}{'':>12}  "
+          f"{FLOOD_LIMIT:.2f} {mark(ratio <= FLOOD_LIMIT)}")
+    print(f"  logins in all: {sum(flood['logins'])} good, {sum(flood['refused'])} refused (503)")
+
+
+def print_memory(memory):
+    print(f"\n{'memory after the load (PSS)':<42}{'processes':>10}{'MiB':>9}  target")
+    for name, m in memory.items():
+        good = m["kib"] < PSS_LIMIT
+        target = (f"< {PSS_LIMIT // 1024} MiB {mark(good)}" if name.startswith("gatehouse as")
+                  else "")
+        print(f"  {name:<40}{m['workers']:>10}{m['kib'] / 1024:>9.1f}  {target}".rstrip())
+
+
+def print_report(report, contestants):
+    print_machine(report)
+    for way in (EACH, KEEP):
+        print_rates(contestants, way)
+    print_comparisons("what it has to show", list(comparisons(contestants)))
+    if report["logins"]:
+        print_logins(report["logins"])
+        print_comparisons("logins", list(login_comparisons(report["logins"])))
+    if report["flood"]:
+        print_flood(report["flood"])
+    print_memory(report["memory"])
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    memory = re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text())
+    return (f"{CORES} cores, {model.group(1) if model else platform.machine()}, "
+            f"{int(memory.group(1)) / 2**20:.0f} GiB, Linux {platform.release()}")
+
+
+def software():
+    versions = [f"{p} {run('pkg-config', '--modversion', p).strip()}"
+                for p in ("fcgi", "libjwt", "hiredis", "libcrypt")]
+    redis = re.search(r"v=(\S+)", run("redis-server", "--version")).group(1)
+    return f"{', '.join(versions)}, redis {redis}"
