@@ -11,6 +11,8 @@ install_bare() {
     # How packages are fetched here: a proxy, a mirror's certificate.
     cp -r /etc/apt/apt.conf.d "$1/etc/apt/" || return
     cp /etc/resolv.conf "$1/etc/" || return
+    # Nobody needs this machine after a power cut: unpacking without a sync for each file.
+    echo force-unsafe-io >"$1/etc/dpkg/dpkg.cfg.d/unsafe-io" || return
     printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
     chmod 755 "$1/usr/sbin/policy-rc.d"
     PYTHONPATH=$TOP/tests/docs /usr/bin/python3 -c '
