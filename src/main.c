@@ -4,6 +4,7 @@
  */
 #include <getopt.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,7 @@ static int check(void) {
         return EX_CONFIG;
     }
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
+    signal(SIGPIPE, SIG_IGN); /* a store that hangs up is told of, as in workers */
     realm_open(&realm, site, gates);
     bool redis = check_redis(&realm);
     bool database = check_database(&realm);

@@ -451,7 +451,7 @@ def test_sentinels(site, world, redis_server):
             "no sentinel names a primary", "certificate for 127.0.0.1")
         # The sentinel is who it should be, and the one that it names is not.
         redis_server.show(world.other)
-        bad(check(site, **settings), "Redis: the certificate for 127.0.0.1", "mismatch")
+        bad(check(site, **settings), "Redis", ": the certificate for 127.0.0.1", "mismatch")
         redis_server.show(world.good)
         bad(check(site, **{**settings, "redis__url": f"redis+sentinel://127.0.0.1:{sentinel.port}/ours",
                            "redis__tls_ca": ""}), "Redis", "no sentinel names a primary")
