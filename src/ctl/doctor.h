@@ -58,6 +58,8 @@ void doctor_web(struct doctor *doctor, const char *which, const char *file);
 bool doctor_user_named(const char *name, struct doctor_user *user);
 /* Of a running process. */
 bool doctor_user_of(pid_t pid, struct doctor_user *user);
+/* The name of its first group; its own name where that has none. */
+const char *doctor_user_group(const struct doctor_user *user);
 /* Whether user may do this (R_OK, W_OK) to a file, or comes as far as it; blocked names what is in the way
  * (a path in arena). */
 bool doctor_user_may(struct arena *arena, const struct doctor_user *user, const char *path, int want,

@@ -70,7 +70,8 @@ static bool service_reads(struct doctor *doctor, const char *area, const char *p
         return true;
     doctor_says(
         doctor, DOCTOR_FAIL, area,
-        arena_printf(arena, "chgrp %s %s && chmod g+rX %s", doctor->master.name, blocked, blocked),
+        arena_printf(arena, "chgrp %s %s && chmod g+rX %s", doctor_user_group(&doctor->master),
+                     blocked, blocked),
         "gatehouse runs as %s, who cannot read %s: %s is in the way; a reload will be refused",
         doctor->master.name, path, blocked);
     return false;

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,11 +136,6 @@ static bool is_a_peer(const struct conf_pool *pool, const struct doctor_user *us
     return !any;
 }
 
-static const char *group_of(const struct doctor_user *user) {
-    const struct group *group = user->group_count > 0 ? getgrgid(user->groups[0]) : NULL;
-    return group != NULL ? group->gr_name : user->name;
-}
-
 void doctor_web_user(struct doctor *doctor, const struct doctor_user *user) {
     const struct conf *conf = doctor->ctl->conf;
     struct arena *arena = doctor->ctl->arena;
@@ -157,7 +151,7 @@ void doctor_web_user(struct doctor *doctor, const struct doctor_user *user) {
                             ? arena_printf(arena,
                                            "set group = %s in [pool.%s] (with socket units "
                                            "SocketGroup=) and restart",
-                                           group_of(user), pool->name)
+                                           doctor_user_group(user), pool->name)
                             : arena_printf(arena, "chmod o+x %s", blocked),
                         "the web server's user %s cannot connect to %s: %s is in the way",
                         user->name, pool->listen, blocked);

@@ -63,6 +63,11 @@ bool doctor_user_of(pid_t pid, struct doctor_user *user) {
     return known;
 }
 
+const char *doctor_user_group(const struct doctor_user *user) {
+    const struct group *group = user->group_count > 0 ? getgrgid(user->groups[0]) : NULL;
+    return group != NULL ? group->gr_name : user->name;
+}
+
 static bool in_group(const struct doctor_user *user, gid_t group) {
     for (size_t i = 0; i < user->group_count; i++)
         if (user->groups[i] == group)
@@ -78,8 +83,8 @@ static bool bits_allow(const struct doctor_user *user, const struct stat *st, in
     return user->uid == 0 || (bits & (unsigned)want & 7) == (unsigned)want;
 }
 
-bool doctor_user_may(struct arena *arena, const struct doctor_user *user, const char *path, int want,
-                     const char **blocked) {
+bool doctor_user_may(struct arena *arena, const struct doctor_user *user, const char *path,
+                     int want, const char **blocked) {
     struct stat st;
     char *part = arena_str(arena, path);
     for (char *slash = part + 1; (slash = strchr(slash, '/')) != NULL; slash++) {

@@ -7,11 +7,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
-from gate import free_ports, plain_environment
+from gate import free_ports, plain_environment, wait_until
 from test_cli import (CONFIGURATION, DONE, REFUSED, STORE, USAGE,  # noqa: F401
                       conf, exits)
 
@@ -91,6 +92,32 @@ class Ward:
         for level, count in (("ok", "good"), ("warning", "warnings"), ("failure", "failures")):
             assert answer[count] == sum(one["level"] == level for one in answer["findings"])
         return done.returncode, answer["findings"]
+
+    def service(self, user="nobody", **members):
+        """A master that says so of itself, and runs as this user."""
+        sleeper = subprocess.Popen(["setpriv", "--reuid", user, "--regid", "nogroup", "--clear-groups",
+                                    "sleep", "60"])
+        self.undo.append(lambda: (sleeper.kill(), sleeper.wait()))
+        told = {"pid": sleeper.pid, "version": self.version(), "state": "running", "pools": [],
+                "conf": str((self.path / "gatehouse.conf").resolve()), **members}
+        one = socket.socket(socket.AF_UNIX)
+        one.bind(str(self.open / "status-1.sock"))
+        one.listen(1)
+        one.settimeout(30)
+
+        def answer():
+            peer, _ = one.accept()
+            peer.sendall(json.dumps(told).encode())
+            peer.close()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.undo.append(lambda: (thread.join(), one.close()))
+        self.set(f"server.status_dir={self.open}")
+        # It has become another user before anybody looks.
+        wait_until(lambda: Path(f"/proc/{sleeper.pid}/comm").read_text() == "sleep\n", 10)
+
+    def version(self):
+        return self.site.ctl("--version").stdout.split()[-1]
 
     # Web servers, from the very files that are shipped.
 
@@ -500,6 +527,27 @@ def no_service(ward):
     return "service", "does not run", "systemctl start gatehouse"
 
 
+def service_cannot_read(ward):
+    ward.keys()
+    ward.service()
+    return "keys", "runs as nobody, who cannot read .*keys", "chgrp nogroup /"
+
+
+def service_without_workers(ward):
+    ward.service("root", pools=[{"name": "web", "wanted": 2, "workers": 0, "deaths": 7}])
+    return "service", "the pool web has no worker", "the log says"
+
+
+def service_loses_workers(ward):
+    ward.service("root", pools=[{"name": "web", "wanted": 2, "workers": 2, "deaths": 7}])
+    return "service", "7 workers of the pool web", "worker died"
+
+
+def service_is_older(ward):
+    ward.service("root", version="0.0.9")
+    return "service", "what runs is version 0.0.9", "USR2"
+
+
 def few_files(ward):
     ward.set(f"server.status_dir={ward.path}")
     ward.before = ["prlimit", "--nofile=256:256"]
@@ -668,7 +716,7 @@ MISTAKES = {
         password_for_all, conf_for_all, short_secret, redis_evicts, redis_rights, redis_keys, schema_behind,
         schema_newer, few_grants, mariadb_reads_only, mariadb_connections, redis_clients,
         names_compared_loosely, clock_off, socket_owner,
-        socket_folder, socket_peers, socket_is_a_file, full_disk, nginx_broken,
+        socket_folder, socket_peers, socket_is_a_file, service_cannot_read, service_without_workers, full_disk, nginx_broken,
         nginx_return, nginx_open_php, nginx_inner_php, nginx_prefix, nginx_two_lists, nginx_slashes,
         nginx_stripping, nginx_role, nginx_address, apache_authorization, apache_routes, apache_own_check,
         apache_stripping, apache_basic, apache_address, apache_broken, lighttpd_stripping,
@@ -676,7 +724,8 @@ MISTAKES = {
     ("warning", None): [
         old_key, redis_forgets, redis_is_full, redis_says_nothing, many_grants, old_grants, mariadb_forgets,
         nothing_recorded,
-        abuse_limits_off, cookies_in_clear, socket_for_all, socket_missing, socket_dead, backlog, tcp_for_all, no_service, few_files,
+        abuse_limits_off, cookies_in_clear, socket_for_all, socket_missing, socket_dead, backlog, tcp_for_all, no_service, service_loses_workers,
+        service_is_older, few_files,
         nginx_without_us, nginx_keeps, apache_order, lighttpd_without_us],
 }
 SEEDED = [(mistake, level, code) for (level, code), mistakes in MISTAKES.items() for mistake in mistakes]
