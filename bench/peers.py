@@ -40,6 +40,8 @@ class Php:
 
     def location(self, kind):
         keep = "on" if kind else "off"
+        dsn = (f"mysql:unix_socket={self.env['mariadb']};dbname={self.env['database']};"
+               "charset=utf8mb4")
         return f"""
         location /peer/php/ {{
             location ~ ^/peer/php/(?<php_route>\\w+)$ {{
@@ -52,7 +54,7 @@ class Php:
                 fastcgi_param BENCH_ROUTE $php_route;
                 fastcgi_param BENCH_REDIS {self.env['redis']};
                 fastcgi_param BENCH_KEY {self.env['key']};
-                fastcgi_param BENCH_DSN "mysql:unix_socket={self.env['mariadb']};dbname={self.env['database']};charset=utf8mb4";
+                fastcgi_param BENCH_DSN "{dsn}";
                 fastcgi_pass php{kind};
             }}
         }}"""

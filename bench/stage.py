@@ -257,7 +257,8 @@ class Stage:
 def decisions():
     """The lines of conf/nginx that keep a yes: how, in the location; and what they need above."""
     text = (PARAMS / "gatehouse-locations.conf").read_text()
-    lines = re.findall(r"^    fastcgi_(?:cache_|ignore|buffer).*$", text[text.index("$gatehouse_cache;"):], re.M)
+    text = text[text.index("$gatehouse_cache;"):]
+    lines = re.findall(r"^    fastcgi_(?:cache_|ignore|buffer).*$", text, re.M)
     second = (PARAMS / "gatehouse-http.conf").read_text()
     second = second[second.index("map $msec"):]
     zone = (PARAMS / "gatehouse-cache.conf").read_text()
