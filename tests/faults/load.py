@@ -115,7 +115,8 @@ class Tally:
         now = time.monotonic()
         self.answers[kind, status] += 1
         self.total += 1
-        self.took.setdefault(kind, array.array("f")).append(now - begun)
+        shown = kind + " refused" if status in (429, 503) else kind
+        self.took.setdefault(shown, array.array("f")).append(now - begun)
         if 200 <= status < 300:
             if expected == "no":
                 self.wrong_yes.append((kind, status, now))

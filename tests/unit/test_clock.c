@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -65,8 +66,23 @@ static void mono_never_steps_back(void **state) {
     assert_true(clock_mono_ms() >= ms);
 }
 
+static void a_step_is_told_once(void **state) {
+    (void)state;
+    enum { HOUR = 3600 * 1000, SLACK = 1000 };
+    clock_set_wall_ms(INT64_C(1795177822123));
+    (void)clock_set_by_ms();
+    assert_in_range(llabs(clock_set_by_ms()), 0, SLACK);
+    clock_set_wall_ms(INT64_C(1795177822123) + HOUR);
+    assert_in_range(clock_set_by_ms(), HOUR - SLACK, HOUR + SLACK);
+    assert_in_range(llabs(clock_set_by_ms()), 0, SLACK);
+    clock_set_wall_ms(INT64_C(1795177822123) - HOUR);
+    assert_in_range(-clock_set_by_ms(), 2 * HOUR - SLACK, 2 * HOUR + SLACK);
+    clock_set_wall_ms(-1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_is_told_once),
         cmocka_unit_test(rfc3339_rows),
         cmocka_unit_test(wall_time_can_be_set),
         cmocka_unit_test(mono_never_steps_back),

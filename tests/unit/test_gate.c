@@ -89,8 +89,20 @@ static void one_of_many(void **state) {
     munmap(shared, sizeof *shared);
 }
 
+/* Acknowledgements of several workers come in any order. */
+static void the_highest_mark_is_kept(void **state) {
+    (void)state;
+    struct gate gate = {0};
+    const int64_t marks[] = {5, 9, 7, INT64_C(1795177822123456), 8};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        gate_marked(&gate, marks[i]);
+    assert_int_equal(gate.mark, INT64_C(1795177822123456));
+    assert_int_equal(gate.shut_until, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_highest_mark_is_kept),
         cmocka_unit_test(open_for_all), cmocka_unit_test(shut_after_a_failure),
         cmocka_unit_test(one_tries),    cmocka_unit_test(tries_end),
         cmocka_unit_test(one_of_many),
