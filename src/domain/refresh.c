@@ -118,7 +118,7 @@ static enum refresh_state record_theft(const struct realm *realm, struct arena *
                                        const struct refresh_use *use, const char *user_id) {
     struct audit_note note = {
         .event = AUDIT_REFRESH_REUSED, .user_id = user_id, .session = use->token.sid};
-    cache_ask_mark(realm->cache, arena); /* asked with what the batch asks next, or at its end */
+    cache_ask_mark(realm->cache, arena, true); /* asked with what the batch asks next, or at its end */
     log_alarm("a spent refresh token was presented again: its session was ended, the token may have "
               "been stolen",
               F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),

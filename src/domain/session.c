@@ -125,7 +125,7 @@ static bool tell_of_crowd(const struct realm *realm, struct arena *arena, const 
                               .email = user->email,
                               .details = audit_details("reason", "too many sessions", NULL)};
     json_add_int(note.details, "count", ended);
-    cache_ask_mark(realm->cache, arena); /* asked with what is asked next, or at the batch's end */
+    cache_ask_mark(realm->cache, arena, true); /* asked with what is asked next, or at the batch's end */
     log_event("a user has too many sessions, the oldest was ended", F_STR("event", "session_revoke"),
               F_STR("user", user->id_text), F_INT("count", ended));
     return audit_record(realm, &note);

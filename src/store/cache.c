@@ -198,9 +198,10 @@ void ask_prefix(struct cache *cache, struct ask *ask) {
     ask_text(ask, cache->link.conf->redis_prefix);
 }
 
-void cache_ask_mark(struct cache *cache, struct arena *arena) {
+void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended) {
     struct ask *ask = cache_ask_script(cache, arena, SCRIPT_MARK);
     ask_key(cache, arena, ask, "mark", "");
+    ask_text(ask, ended ? "1" : "0");
 }
 
 static const char *const small_numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};

@@ -64,13 +64,15 @@ void ask_int(struct arena *arena, struct ask *ask, int64_t number);
 void ask_prefix(struct cache *cache, struct ask *ask);
 
 /*
- * To be asked behind whatever ends something (a session, a token).  A Redis that saves snapshots, and
+ * To be asked behind whatever ends something (a session, a token), and, with ended false, behind what
+ * begins a session.  A Redis that saves snapshots, and
  * crashes, comes back as it was some time ago: with sessions that were ended since.  So each end moves
  * a mark, a number in Redis; workers remember the highest one that was acknowledged, and a new
  * connection to a Redis that does not know it ends every session there, before anything else is asked.
+ * A Redis that was emptied has no mark; the next session's beginning makes one that is ahead.
  * Where sentinels are, a new primary may lack the last moment's writes, and goes on: the log says so.
  */
-void cache_ask_mark(struct cache *cache, struct arena *arena);
+void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended);
 
 /* Asks all that was begun; afterwards each ask has its reply, or NULL.  Nothing begun: nothing is
  * done.  The replies of the flush before are gone. */

@@ -93,6 +93,7 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     ask_int(arena, ask, who->version);
     ask_int(arena, ask, lives->per_user);
     ask_prefix(cache, ask);
+    cache_ask_mark(cache, arena, false);
     return ask;
 }
 
@@ -256,7 +257,7 @@ struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const cha
     ask_prefix(cache, ask);
     ask_text(ask, user_id != NULL ? user_id : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
-    cache_ask_mark(cache, arena);
+    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
@@ -280,7 +281,7 @@ struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const
     ask_prefix(cache, ask);
     ask_text(ask, except != NULL ? except : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
-    cache_ask_mark(cache, arena);
+    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
@@ -301,7 +302,7 @@ struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, 
     }
     ask_text(ask, token.jti);
     ask_int(arena, ask, token.left_ms > 0 ? token.left_ms : 1);
-    cache_ask_mark(cache, arena);
+    cache_ask_mark(cache, arena, true);
     return ask;
 }
 

@@ -111,6 +111,21 @@ def redis_goes_back(lab):
         lab.healthy()
 
 
+@fault("redis-emptied", seconds=1, brief=0.1)
+def redis_emptied(lab):
+    """FLUSHALL on purpose: everybody signs in again, once"""
+    before = lab.fresh_login()
+    granted(lab.site.post("/logout", {}, token=lab.fresh_login().access))
+    lab.store.cli("flushall")
+    after = lab.fresh_login()
+    workers = set(lab.site.workers())
+    lab.told(signal.SIGHUP, "reload done")
+    wait_until(lambda: not workers & set(lab.site.workers()), 20)
+    seen = [lab.site.get("/verify", token=login.access).status_code
+            for login in (before, after) for _ in range(20)]
+    lab.verdict(seen == [401] * 20 + [204] * 20, "who signed in before is signed out, who did since is not")
+
+
 @fault("redis-full", seconds=2, brief=0.3)
 def redis_full(lab):
     """no memory left, with noeviction: what cannot be kept is answered 503"""
