@@ -595,6 +595,7 @@ def test_without_the_trail_sign_in_goes_on(lax, how):
     """… and what would have been recorded is in the log, and counted."""
     workers, log, lost = lax.workers(), Log(lax), lost_of(lax)
     user = lax.register()
+    recorded(user, "register")
     with Without(lax, how):
         login = user.login(user_agent='an "agent"')
         refused(user.try_login(WRONG), "invalid_credentials")
