@@ -96,7 +96,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 }
 
 static const char sid[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-static const struct session_lives lives = {86400000, 2592000000, 604800000, 10000};
+static const struct session_lives lives = {86400000, 2592000000, 604800000, 10000, 10000};
 
 static void look_up(struct cache *cache) {
     struct session_who who = {0};
