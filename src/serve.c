@@ -107,9 +107,14 @@ static int64_t waiting(void *context) {
     return worker_waiting(serving->worker);
 }
 
+/* Below the kernel's own limit, at which clients would be told nothing but that nobody listens. */
 static size_t queue_of(const struct conf_pool *settings) {
-    int64_t queue = settings->queue > 0 ? settings->queue : QUEUE_PER_WORKER * settings->workers;
-    return settings->batch == 1 ? (size_t)queue : 0;
+    int64_t queue = QUEUE_PER_WORKER * settings->workers, most = settings->backlog / 2;
+    if (settings->batch != 1)
+        return 0;
+    if (settings->queue > 0)
+        return (size_t)settings->queue;
+    return (size_t)(queue < most ? queue : most);
 }
 
 static struct loop *make_loop(struct serving *serving, const struct conf *conf) {

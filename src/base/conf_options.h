@@ -207,7 +207,8 @@ POOL_INT(backlog, "1024", "1", "65535",
          "How many connections may wait to be accepted.")
 POOL_INT(queue, "0", "0", "65535",
          "With batch = 1: how many requests may wait for a worker. While more do, the next that wants a "
-         "password hashed is answered 503 (Retry-After) at once. Empty or 0: 32 for each worker.")
+         "password hashed is answered 503 (Retry-After) at once. Empty or 0: 32 for each worker, "
+         "at most half of backlog.")
 POOL_TEXT(owner, "", NULL, "Who owns the Unix socket; empty: who started gatehouse.")
 POOL_TEXT(group, "", NULL, "The group of the Unix socket; empty: that of who started gatehouse.")
 POOL_TEXT(mode, "0660", check_mode, "The permissions of the Unix socket.")
