@@ -11,35 +11,26 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/url.h"
 #include "store/db_bind.h"
-#include "store/tls.h"
+#include "store/db_link.h"
 
 struct db {
-    const struct conf *conf;
-    const char *password;
-    struct conf_mariadb_address address;
+    struct db_link link;
     struct gate *gate;
-    size_t host; /* which of several was connected to last */
-    MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *statements[STMT_COUNT];
     struct {
         MYSQL_STMT *stmt;
         size_t rows; /* that it was prepared for */
     } wide[WIDE_COUNT];
-    bool patient, down;
+    bool down;           /* the last try failed, and that was logged */
     bool in_transaction; /* also when its connection broke: then nothing more can be run in it */
-    char why[512];
 };
 
 struct db *db_new(const struct conf *conf, const char *password, struct gate *gate) {
     struct db *db = calloc(1, sizeof *db);
     MUST(db != NULL);
-    db->conf = conf;
     db->gate = gate;
-    MUST(conf_mariadb_address(conf->mariadb_url, &db->address));
-    db->password = password != NULL ? password : db->address.password;
-    snprintf(db->why, sizeof db->why, "not asked yet");
+    db_link_init(&db->link, conf, password);
     return db;
 }
 
@@ -54,9 +45,7 @@ static void disconnect(struct db *db) {
             mysql_stmt_close(db->wide[i].stmt);
         db->wide[i].stmt = NULL;
     }
-    if (db->mysql != NULL)
-        mysql_close(db->mysql);
-    db->mysql = NULL;
+    db_link_close(&db->link);
 }
 
 void db_free(struct db **db) {
@@ -68,158 +57,37 @@ void db_free(struct db **db) {
 }
 
 const char *db_why(const struct db *db) {
-    return db->why;
+    return db->link.why;
 }
 
 void db_be_patient(struct db *db) {
     disconnect(db);
-    db->patient = true;
-}
-
-static void set_options(struct db *db) {
-    unsigned seconds = (unsigned)((db->conf->mariadb_timeout + 999) / 1000), off = 0;
-    unsigned long_time = db->patient ? 7 * 86400 : seconds;
-    /* A table that somebody locks is that table's trouble: it is told of before the connection is
-     * given up, which would be the trouble of everything. */
-    unsigned table_time = db->patient ? long_time : seconds > 1 ? seconds - 1 : 1;
-    char init[320];
-    /* The server ends what we no longer wait for, and what waits for a lock. */
-    snprintf(init, sizeof init,
-             "SET sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', "
-             "collation_connection = 'utf8mb4_nopad_bin', max_statement_time = %u, "
-             "innodb_lock_wait_timeout = %u, lock_wait_timeout = %u",
-             db->patient ? 0 : seconds, long_time, table_time);
-    mysql_options(db->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    mysql_options(db->mysql, MYSQL_OPT_READ_TIMEOUT, &long_time);
-    mysql_options(db->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
-    /* On by default, and lets a rogue server read our files. */
-    mysql_options(db->mysql, MYSQL_OPT_LOCAL_INFILE, &off);
-    mysql_options(db->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(db->mysql, MYSQL_INIT_COMMAND, init);
-}
-
-static bool wants_tls(const struct db *db) {
-    return db->conf->mariadb_tls && db->conf->mariadb_socket[0] == '\0';
-}
-
-/* libmariadb checks nothing by itself; asked to check, it refuses a server without TLS before it sends
- * the password, and compares the name or the address that it connected to. */
-static void set_tls(struct db *db) {
-    const struct conf *conf = db->conf;
-    my_bool yes = 1, verify = conf->mariadb_tls_verify;
-    if (!wants_tls(db))
-        return;
-    const char *ca = conf->mariadb_tls_ca, *cert = conf->mariadb_tls_cert;
-    mysql_options(db->mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
-    mysql_options(db->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-    mysql_options(db->mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
-    if (verify && ca[0] != '\0')
-        mysql_options(db->mysql, MYSQL_OPT_SSL_CA, ca);
-    if (cert[0] != '\0') {
-        mysql_options(db->mysql, MYSQL_OPT_SSL_CERT, cert);
-        mysql_options(db->mysql, MYSQL_OPT_SSL_KEY, conf->mariadb_tls_key);
-    }
-}
-
-static bool certificates_ok(struct db *db) {
-    const struct conf *conf = db->conf;
-    return tls_file_ok("mariadb", "tls_ca", conf->mariadb_tls_ca, db->why, sizeof db->why) &&
-           tls_file_ok("mariadb", "tls_cert", conf->mariadb_tls_cert, db->why, sizeof db->why) &&
-           tls_file_ok("mariadb", "tls_key", conf->mariadb_tls_key, db->why, sizeof db->why);
+    db->link.patient = true;
 }
 
 static void note(struct db *db, const char *why) {
-    snprintf(db->why, sizeof db->why, "%s", why);
+    snprintf(db->link.why, sizeof db->link.why, "%s", why);
 }
 
 static void log_down(struct db *db) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
     if (!db->down)
         log_error("MariaDB cannot be asked; requests that need it are answered 503 until it can",
-                  F_STR("reason", db->why),
+                  F_STR("reason", db->link.why),
                   F_STR("cure", "start it, or mend [mariadb]; gatehousectl doctor looks closer"));
     db->down = true;
 }
 
-/* CLIENT_FOUND_ROWS: matched rows are counted, not changed ones, so that writing the same value
- * again is no "nobody there".  host NULL: the local socket. */
-static bool connect_to(struct db *db, const struct conf_host *host) {
-    db->mysql = mysql_init(NULL);
-    MUST(db->mysql != NULL);
-    set_options(db);
-    set_tls(db);
-    const char *password = db->password[0] != '\0' ? db->password : NULL;
-    if (mysql_real_connect(db->mysql, host != NULL ? host->host : "localhost", db->address.user,
-                           password, db->address.database, host != NULL ? host->port : 0,
-                           host != NULL ? NULL : db->conf->mariadb_socket,
-                           CLIENT_FOUND_ROWS) == NULL)
-        note(db, mysql_error(db->mysql));
-    else if (wants_tls(db) && mysql_get_ssl_cipher(db->mysql) == NULL)
-        note(db, "the server speaks no TLS, and [mariadb] tls demands it");
-    else
-        return true;
-    disconnect(db);
-    return false;
-}
-
-/* A replica, or a server whose administrator has stopped writing: what it knows may be old, and what it
- * is told is refused.  An account with READ_ONLY ADMIN would not notice. */
-static bool can_be_written_to(struct db *db) {
-    bool writable = false;
-    MYSQL_RES *result = NULL;
-    if (mysql_query(db->mysql, "SELECT @@global.read_only") == 0)
-        result = mysql_store_result(db->mysql);
-    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[0] != NULL)
-        writable = strcmp(row[0], "0") == 0 || strcmp(row[0], "OFF") == 0;
-    note(db, row == NULL ? mysql_error(db->mysql) : "the server is read-only");
-    if (result != NULL)
-        mysql_free_result(result);
-    return writable;
-}
-
-static bool log_host(struct db *db, size_t which) {
-    if (which != db->host && db->address.host_count > 1)
-        log_warning("another MariaDB host is used now",
-                    F_STR("host", db->address.hosts[which].host),
-                    F_INT("port", db->address.hosts[which].port));
-    db->host = which;
-    return true;
-}
-
-/* The first host, in the order of the configuration, that can be written to.  A single server that
- * is read-only is used as it is: reading goes on, and what must be written is answered 503. */
-static bool open_connection(struct db *db) {
-    struct buf said = {0};
-    if (wants_tls(db) && !certificates_ok(db))
-        return false;
-    if (db->conf->mariadb_socket[0] != '\0')
-        return connect_to(db, NULL);
-    for (size_t i = 0; i < db->address.host_count; i++) {
-        if (connect_to(db, &db->address.hosts[i]) &&
-            (db->address.host_count == 1 || can_be_written_to(db))) {
-            buf_free(&said);
-            return log_host(db, i);
-        }
-        disconnect(db);
-        buf_addf(&said, "%s%s:%u: %s", said.len > 0 ? "; " : "", db->address.hosts[i].host,
-                 db->address.hosts[i].port, db->why);
-    }
-    note(db, said.data);
-    buf_free(&said);
-    return false;
-}
-
 static bool ensure(struct db *db) {
-    if (db->mysql != NULL)
+    if (db->link.mysql != NULL)
         return true;
     if (db->in_transaction)
         return false;
-    if (!gate_may_try(db->gate, db->conf->mariadb_timeout)) {
+    if (!gate_may_try(db->gate, db->link.conf->mariadb_timeout)) {
         note(db, "MariaDB did not answer a moment ago");
         return false;
     }
-    if (!open_connection(db)) {
+    if (!db_link_open(&db->link)) {
         gate_failed(db->gate);
         log_down(db);
         return false;
@@ -241,7 +109,7 @@ enum answer db_connect(struct db *db) {
 }
 
 static MYSQL_STMT *prepare(struct db *db, const char *text, unsigned *error) {
-    MYSQL_STMT *stmt = mysql_stmt_init(db->mysql);
+    MYSQL_STMT *stmt = mysql_stmt_init(db->link.mysql);
     MUST(stmt != NULL);
     /* Lengths are known before the columns are fetched, so that nothing is cut. */
     my_bool yes = 1;
@@ -269,7 +137,7 @@ static unsigned execute_bound(struct db *db, struct arena *arena, MYSQL_STMT *st
         unsigned error = mysql_stmt_errno(stmt);
         note(db, mysql_stmt_error(stmt));
         if (error == ER_DUP_ENTRY)
-            db_name_duplicate_key(db->why, result);
+            db_name_duplicate_key(db->link.why, result);
         return error != 0 ? error : CR_UNKNOWN_ERROR;
     }
     result->matched = (int64_t)mysql_stmt_affected_rows(stmt);
@@ -306,7 +174,7 @@ static bool may_repeat(unsigned error, enum statement which) {
 static void log_refused(struct db *db, unsigned error) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
     log_error("MariaDB refused a statement; a request that needs it is answered 503",
-              F_STR("error", db->why), F_INT("code", error),
+              F_STR("error", db->link.why), F_INT("code", error),
               F_STR("cure", error == ER_NO_SUCH_TABLE || error == ER_BAD_FIELD_ERROR
                                 ? "run gatehousectl db migrate"
                             : error == ER_TABLEACCESS_DENIED_ERROR
@@ -339,13 +207,13 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
             return ANSWER_NO;
         if (!connection_is_sound(error))
             disconnect(db);
-        bool late = clock_mono_ms() - started >= db->conf->mariadb_timeout - 50;
-        if (late && db->mysql == NULL)
+        bool late = clock_mono_ms() - started >= db->link.conf->mariadb_timeout - 50;
+        if (late && db->link.mysql == NULL)
             gate_failed(db->gate);
         if (late || db->in_transaction || !may_repeat(error, statement))
             break;
     }
-    if (db->mysql == NULL)
+    if (db->link.mysql == NULL)
         log_down(db);
     else
         log_refused(db, error);
@@ -356,10 +224,10 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
 enum answer db_begin(struct db *db) {
     static const char text[] = "START TRANSACTION";
     for (int tries = 0; tries < 2 && ensure(db); tries++) {
-        db->in_transaction = mysql_real_query(db->mysql, text, sizeof text - 1) == 0;
+        db->in_transaction = mysql_real_query(db->link.mysql, text, sizeof text - 1) == 0;
         if (db->in_transaction)
             return ANSWER_YES;
-        note(db, mysql_error(db->mysql));
+        note(db, mysql_error(db->link.mysql));
         disconnect(db);
     }
     log_down(db);
@@ -369,13 +237,13 @@ enum answer db_begin(struct db *db) {
 enum answer db_commit(struct db *db) {
     int64_t begun = metrics_clock();
     db->in_transaction = false;
-    if (db->mysql == NULL)
+    if (db->link.mysql == NULL)
         return ANSWER_UNKNOWN;
-    bool done = mysql_commit(db->mysql) == 0;
+    bool done = mysql_commit(db->link.mysql) == 0;
     metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
     if (done)
         return ANSWER_YES;
-    note(db, mysql_error(db->mysql));
+    note(db, mysql_error(db->link.mysql));
     disconnect(db);
     log_down(db);
     return ANSWER_UNKNOWN;
@@ -384,7 +252,7 @@ enum answer db_commit(struct db *db) {
 /* A connection that is closed takes its transaction along. */
 void db_rollback(struct db *db) {
     db->in_transaction = false;
-    if (db->mysql != NULL && mysql_rollback(db->mysql) != 0)
+    if (db->link.mysql != NULL && mysql_rollback(db->link.mysql) != 0)
         disconnect(db);
 }
 
@@ -461,11 +329,11 @@ enum answer db_execute_script(struct db *db, const char *text) {
     if (!ensure(db))
         return ANSWER_UNKNOWN;
     for (; (end = statement_end(text)) != NULL; text = end + 1) {
-        if (mysql_real_query(db->mysql, text, (unsigned long)(end - text)) != 0) {
-            note(db, mysql_error(db->mysql));
+        if (mysql_real_query(db->link.mysql, text, (unsigned long)(end - text)) != 0) {
+            note(db, mysql_error(db->link.mysql));
             return ANSWER_UNKNOWN;
         }
-        MYSQL_RES *rows = mysql_store_result(db->mysql);
+        MYSQL_RES *rows = mysql_store_result(db->link.mysql);
         if (rows != NULL)
             mysql_free_result(rows);
     }
@@ -478,9 +346,9 @@ enum answer db_query_value(struct db *db, struct arena *arena, const char *query
     if (!ensure(db))
         return ANSWER_UNKNOWN;
     MYSQL_RES *rows = NULL;
-    if (mysql_real_query(db->mysql, query, strlen(query)) != 0 ||
-        (rows = mysql_store_result(db->mysql)) == NULL) {
-        note(db, mysql_error(db->mysql));
+    if (mysql_real_query(db->link.mysql, query, strlen(query)) != 0 ||
+        (rows = mysql_store_result(db->link.mysql)) == NULL) {
+        note(db, mysql_error(db->link.mysql));
         return ANSWER_UNKNOWN;
     }
     MYSQL_ROW row = mysql_fetch_row(rows);
