@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fastcgi
 from gate import PASSWORD, fresh_email, wait_until
-from lab import SLACK, fault
+from lab import fault
 from test_outage import running
 
 
@@ -32,7 +32,7 @@ def workers_killed(lab):
     tally = load.tally
     lab.never_wrong(tally)
     lab.verdict(tally.failed <= kills, f"failed: {tally.failed}, killed: {kills}")
-    lab.verdict(max(refilled) < 0.1 + SLACK, f"the pool was full again in {max(refilled):.2f} s")
+    lab.in_time(max(refilled), 0.1, f"the pool was full again in {max(refilled):.2f} s")
     lab.verdict(zombies == 0 and fds - fds_before < 3 * count, f"zombies {zombies}, descriptors "
                 f"{fds_before} -> {fds}")
     lab.says("worker died")
@@ -60,7 +60,7 @@ def master_killed(lab):
         os.kill(master, signal.SIGKILL)
         gone = wait_until(lambda: not any(running(pid) for pid in workers), 15)
         lab.restart_stores()
-    lab.verdict(gone < 5 + SLACK, f"workers were gone in {gone:.2f} s")
+    lab.in_time(gone, 5, f"workers were gone in {gone:.2f} s")
     lab.never_wrong(load.tally)
     pid_file = Path(lab.site.conf("server", "pid_file"))
     lab.verdict(int(pid_file.read_text(encoding="ascii")) == lab.master() != master,

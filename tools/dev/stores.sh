@@ -1,5 +1,8 @@
 # shellcheck shell=bash
 # stores: the instance's Redis and MariaDB, reachable through Unix sockets only.
+#
+# LAB_NO_FSYNC=1 in the environment (./dev test sets it): they leave it to the kernel when something is
+# written to the disk. What is killed still loses nothing; on a busy disk nobody waits for seconds.
 
 redis_conf() {
     cat <<TEXT
@@ -11,6 +14,7 @@ logfile "$DIR/log/redis.log"
 daemonize no
 # Sessions survive a crash, and a full memory is an error rather than a forgotten session.
 appendonly yes
+appendfsync $([ -n "${LAB_NO_FSYNC:-}" ] && printf no || printf everysec)
 save ""
 maxmemory-policy noeviction
 TEXT
@@ -60,7 +64,8 @@ mariadb_up() {
             --tmpdir="$DIR/mariadb-tmp" --socket="$MARIADB_SOCKET" \
             --pid-file="$RUNDIR/mariadb-own.pid" --skip-networking --skip-name-resolve \
             --character-set-server=utf8mb4 --max-connections=500 \
-            --innodb-use-native-aio=OFF --lc-messages-dir=/usr/share/mysql
+            --innodb-use-native-aio=OFF --lc-messages-dir=/usr/share/mysql \
+            --innodb-flush-log-at-trx-commit="$([ -n "${LAB_NO_FSYNC:-}" ] && printf 2 || printf 1)"
         service_wait mariadb 120 "$log" mariadb_ping || die "MariaDB does not run"
         say "  MariaDB runs"
     fi
