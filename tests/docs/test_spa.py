@@ -240,7 +240,7 @@ def test_a_page_from_elsewhere(browser, site, host, sent):
     page = os.path.join(os.environ["GATEHOUSE_DIR"], "www/attack.html")
     with open(page, "w", encoding="utf-8") as file:
         file.write(ATTACK.format(auth=home + "/auth"))
-    seen = statuses(site, "POST /auth/logout", "DELETE /auth/sessions")
+    seen = statuses(site, host, "POST /auth/logout", "DELETE /auth/sessions")
     browser.get(f"https://{host}:{port}/attack.html")
     assert browser.work("return attack();") == {
         "read": "TypeError", "blind": "opaque", "json": "TypeError", "remove": "TypeError"}
@@ -248,7 +248,7 @@ def test_a_page_from_elsewhere(browser, site, host, sent):
 
     # What the browser let through was refused as a forgery; or came without a cookie, and then
     # there was nothing to do.  (A preflight keeps the DELETE from being sent.)
-    new = statuses(site, "POST /auth/logout", "DELETE /auth/sessions")[len(seen):]
+    new = statuses(site, host, "POST /auth/logout", "DELETE /auth/sessions")[len(seen):]
     assert sorted(new) == (["403", "403", "415"] if sent else ["200", "200", "415"])
     assert browser.cookies() == before
     browser.get(home + "/members/")
@@ -256,9 +256,9 @@ def test_a_page_from_elsewhere(browser, site, host, sent):
     alive(site, other.access)
 
 
-def statuses(site, *requests):
-    """The statuses that these requests got, by the web server's log."""
+def statuses(site, host, *requests):
+    """The statuses that these requests of that host's pages got, by the web server's log."""
     log = os.path.join(os.path.dirname(site.env["LOG"]), "nginx-access.log")
     with open(log, encoding="utf-8") as lines:
         return [line.split('" ')[1].split()[0] for line in lines
-                if any(f'"{request} ' in line for request in requests)]
+                if f'"https://{host}:' in line and any(f'"{request} ' in line for request in requests)]
