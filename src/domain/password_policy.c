@@ -18,33 +18,38 @@ static bool is_word_byte(char c) {
     return is_letter(c) || (c >= '0' && c <= '9');
 }
 
-/* What is left of a word without the digits and signs around it. */
+/* What is left of a word without what stands around it. */
 struct core {
     const char *text;
     size_t len;
 };
 
-static struct core core_of(const char *text, size_t len) {
-    while (len > 0 && !is_letter(text[0])) {
+static struct core core_of(const char *text, size_t len, bool (*counts)(char)) {
+    while (len > 0 && !counts(text[0])) {
         text++;
         len--;
     }
-    while (len > 0 && !is_letter(text[len - 1]))
+    while (len > 0 && !counts(text[len - 1]))
         len--;
     return (struct core){text, len};
 }
 
-static bool same(struct core password, const char *text, size_t len) {
-    struct core word = core_of(text, len);
-    return word.len >= WORD_MIN && word.len == password.len &&
-           memcmp(word.text, password.text, word.len) == 0;
+static bool equal(struct core a, struct core b) {
+    return a.len >= WORD_MIN && a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
+}
+
+/* The same but for the signs around it; or but for digits and signs, as in alice2024!. */
+static bool same(const char *password, const char *text, size_t len) {
+    size_t password_len = strlen(password);
+    return equal(core_of(password, password_len, is_word_byte), core_of(text, len, is_word_byte)) ||
+           equal(core_of(password, password_len, is_letter), core_of(text, len, is_letter));
 }
 
 /* Whether the password is the whole text, what stands before its @, or one of its words. */
-static bool is_of(const char *password, struct core core, const char *text) {
+static bool is_of(const char *password, const char *text) {
     const char *at = strrchr(text, '@');
-    if (strcmp(password, text) == 0 || same(core, text, strlen(text)) ||
-        (at != NULL && same(core, text, (size_t)(at - text))) ||
+    if (strcmp(password, text) == 0 || same(password, text, strlen(text)) ||
+        (at != NULL && same(password, text, (size_t)(at - text))) ||
         (at != NULL && strlen(password) == (size_t)(at - text) &&
          memcmp(password, text, (size_t)(at - text)) == 0))
         return true;
@@ -52,7 +57,7 @@ static bool is_of(const char *password, struct core core, const char *text) {
         size_t len = 0;
         while (is_word_byte(word[len]))
             len++;
-        if (same(core, word, len))
+        if (same(password, word, len))
             return true;
         word += len > 0 ? len : 1;
     }
@@ -65,11 +70,10 @@ static bool is_context(const struct conf *conf, const char *password, const char
                        const char *username) {
     const char *contexts[] = {email, username, conf->token_issuer, conf->token_audience,
                               "gatehouse"};
-    struct core core = core_of(password, strlen(password));
     bool found = false;
     for (size_t i = 0; !found && i < sizeof contexts / sizeof *contexts; i++) {
         char *folded = contexts[i] != NULL ? canon_folded(contexts[i]) : NULL;
-        found = folded != NULL && is_of(password, core, folded);
+        found = folded != NULL && is_of(password, folded);
         free(folded);
     }
     return found;
@@ -91,8 +95,8 @@ static const char *guessable(const struct conf *conf, const char *text, const ch
     return why;
 }
 
-static const char *refusal(const struct conf *conf, const char *text, size_t len,
-                           const char *email, const char *username) {
+static const char *refusal(const struct conf *conf, const char *text, size_t len, const char *email,
+                           const char *username) {
     if (memchr(text, '\0', len) != NULL)
         return "must not contain a NUL";
     if (utf8_length(text, len) < (size_t)conf->password_min_length)

@@ -373,6 +373,8 @@ static void refusals(void **state) {
         {"\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd" "1985!", "\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd@b.example", NULL,
          "email"}, /* Иван */
         {"\xef\xbd\x89" "van.petrov", "ivan.petrov@b.example", NULL, "email"}, /* in full width */
+        {"(u735194628)", "u735194628@b.example", NULL, "email"}, /* one letter, but the same */
+        {"u735194629", "u735194628@b.example", NULL, NULL},
         {"73519462", NULL, "ab-9", NULL}, /* digits are nobody's name */
         {"Ivan.The.4th", "x@b.example", "ivan.the.4th", "username"},
         {"korrekt \xff Pferd", NULL, NULL, "UTF-8"},
