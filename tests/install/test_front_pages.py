@@ -169,4 +169,7 @@ def test_lighttpd(host):
     places = protected("conf/lighttpd/gatehouse.conf", LIGHTTPD)
     assert places == {"/members/": "", "/admin/": "admin", "/app/": ""}
     follow(host, "lighttpd.md", "lighttpd", "The whole example")
+    # systemd does not know when lighttpd listens.
+    host.run("for i in $(seq 100); do curl -sk -o /dev/null https://127.0.0.1/ && exit 0; sleep 0.2; done; "
+             "exit 1")
     try_site(host, places)
