@@ -1,6 +1,5 @@
 #include "store/redis_link.h"
 
-#include <hiredis.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,70 +8,6 @@
 
 /* Replies of one flush; beyond, further blocks are taken and given back. */
 #define REPLY_KEEP (256 * 1024)
-/* No question of ours is answered with more; a length that is only noise must not cost gigabytes.
- */
-#define REPLY_MAX_MEMBERS (1 << 20)
-
-/* Replies ---------------------------------------------------------------------------------------
- */
-
-/* hiredis builds replies through these: from an arena that each flush takes back, so that a
- * verification allocates nothing. */
-
-static void *reply_new(const redisReadTask *task, enum reply_kind kind) {
-    struct reply *reply = arena_zalloc(task->privdata, sizeof *reply);
-    reply->kind = kind;
-    if (task->parent != NULL)
-        ((struct reply *)task->parent->obj)->members[task->idx] = reply;
-    return reply;
-}
-
-static void *create_string(const redisReadTask *task, char *text, size_t len) {
-    struct reply *reply =
-        reply_new(task, task->type == REDIS_REPLY_ERROR ? REPLY_ERROR : REPLY_TEXT);
-    reply->text = arena_dup(task->privdata, text, len);
-    reply->len = len;
-    return reply;
-}
-
-#if HIREDIS_MAJOR >= 1
-static void *create_array(const redisReadTask *task, size_t count) {
-#else
-static void *create_array(const redisReadTask *task, int count) {
-#endif
-    if ((size_t)count > REPLY_MAX_MEMBERS)
-        return NULL; /* hiredis gives the connection up */
-    struct reply *reply = reply_new(task, REPLY_LIST);
-    reply->count = (size_t)count;
-    reply->members = arena_zalloc(task->privdata, reply->count * sizeof *reply->members + 1);
-    return reply;
-}
-
-static void *create_integer(const redisReadTask *task, long long number) {
-    struct reply *reply = reply_new(task, REPLY_INT);
-    reply->number = number;
-    return reply;
-}
-
-static void *create_nil(const redisReadTask *task) {
-    return reply_new(task, REPLY_NIL);
-}
-
-static void free_nothing(void *reply) {
-    (void)reply;
-}
-
-static redisReplyObjectFunctions reply_functions = {
-    .createString = create_string,
-    .createArray = create_array,
-    .createInteger = create_integer,
-    .createNil = create_nil,
-    .freeObject = free_nothing,
-};
-
-/* Opening ---------------------------------------------------------------------------------------
- */
-
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
                struct gate *gate) {
     *link = (struct redis_link){.conf = conf, .gate = gate};
@@ -90,7 +25,7 @@ void link_close(struct redis_link *link) {
 }
 
 bool link_is_open(const struct redis_link *link) {
-    return link->wire.redis != NULL;
+    return wire_is_open(&link->wire);
 }
 
 void link_free(struct redis_link *link) {
@@ -141,12 +76,10 @@ static bool open_wire(struct redis_link *link, int64_t deadline) {
     if (!read_certificates(link) || !find_primary(link, deadline))
         return false;
     if (!wire_open(&link->wire, to->path, named ? link->primary.host : to->host,
-                   named ? link->primary.port : to->port, link->tls, deadline)) {
+                   named ? link->primary.port : to->port, link->tls, link->replies, deadline)) {
         note(link, link->wire.why);
         return false;
     }
-    link->wire.redis->reader->fn = &reply_functions;
-    link->wire.redis->reader->privdata = link->replies;
     return true;
 }
 

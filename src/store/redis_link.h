@@ -1,6 +1,6 @@
 /*
- * redis_link: one connection to Redis, to whichever of several leads.  With redis_wire.c and
- * sentinel.c the door to hiredis; cache.c decides what to ask and when to connect.
+ * redis_link: one connection to Redis, to whichever of several leads; cache.c decides what to ask and
+ * when to connect.
  *
  * A connection that failed is closed, never mended: a reply that comes late would be taken for the
  * next question's.

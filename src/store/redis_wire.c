@@ -14,6 +14,65 @@
 
 /* What the commands of one flush may keep. */
 #define OUT_KEEP (64 * 1024)
+/* No question of ours is answered with more; a length that is only noise must not cost gigabytes. */
+#define REPLY_MAX_MEMBERS (1 << 20)
+
+/* Replies ---------------------------------------------------------------------------------------- */
+
+/* hiredis builds them through these, in the caller's arena: what is asked often allocates nothing. */
+
+static void *reply_new(const redisReadTask *task, enum reply_kind kind) {
+    struct reply *reply = arena_zalloc(task->privdata, sizeof *reply);
+    reply->kind = kind;
+    if (task->parent != NULL)
+        ((struct reply *)task->parent->obj)->members[task->idx] = reply;
+    return reply;
+}
+
+static void *create_string(const redisReadTask *task, char *text, size_t len) {
+    struct reply *reply =
+        reply_new(task, task->type == REDIS_REPLY_ERROR ? REPLY_ERROR : REPLY_TEXT);
+    reply->text = arena_dup(task->privdata, text, len);
+    reply->len = len;
+    return reply;
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *create_array(const redisReadTask *task, size_t count) {
+#else
+static void *create_array(const redisReadTask *task, int count) {
+#endif
+    if ((size_t)count > REPLY_MAX_MEMBERS)
+        return NULL; /* hiredis gives the connection up */
+    struct reply *reply = reply_new(task, REPLY_LIST);
+    reply->count = (size_t)count;
+    reply->members = arena_zalloc(task->privdata, reply->count * sizeof *reply->members + 1);
+    return reply;
+}
+
+static void *create_integer(const redisReadTask *task, long long number) {
+    struct reply *reply = reply_new(task, REPLY_INT);
+    reply->number = number;
+    return reply;
+}
+
+static void *create_nil(const redisReadTask *task) {
+    return reply_new(task, REPLY_NIL);
+}
+
+static void free_nothing(void *reply) {
+    (void)reply;
+}
+
+static redisReplyObjectFunctions reply_functions = {
+    .createString = create_string,
+    .createArray = create_array,
+    .createInteger = create_integer,
+    .createNil = create_nil,
+    .freeObject = free_nothing,
+};
+
+/* The connection --------------------------------------------------------------------------------- */
 
 static struct timeval milliseconds(int64_t ms) {
     if (ms < 1)
@@ -38,7 +97,7 @@ static void *fail_plain(struct redis_wire *wire) {
 }
 
 bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint16_t port,
-               struct tls_context *tls, int64_t deadline) {
+               struct tls_context *tls, struct arena *replies, int64_t deadline) {
     struct timeval left = milliseconds(deadline - clock_mono_ms());
     *wire = (struct redis_wire){.patience_ms = deadline - clock_mono_ms()};
     wire->redis = path[0] != '\0' ? redisConnectUnixWithTimeout(path, left)
@@ -50,12 +109,14 @@ bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint
         return false;
     }
     fcntl(wire->redis->fd, F_SETFD, FD_CLOEXEC);
+    wire->redis->reader->fn = &reply_functions;
+    wire->redis->reader->privdata = replies;
     if (tls == NULL)
         return true;
     wire->tls = tls_open(tls, wire->redis->fd, host, deadline, wire->why, sizeof wire->why);
     if (wire->tls == NULL)
         wire_close(wire);
-    return wire->redis != NULL;
+    return wire_is_open(wire);
 }
 
 void wire_close(struct redis_wire *wire) {
@@ -64,6 +125,10 @@ void wire_close(struct redis_wire *wire) {
         redisFree(wire->redis);
     wire->redis = NULL;
     buf_free(&wire->out);
+}
+
+bool wire_is_open(const struct redis_wire *wire) {
+    return wire->redis != NULL;
 }
 
 void wire_patience(struct redis_wire *wire, int64_t ms) {
@@ -119,7 +184,7 @@ static bool send_plain(struct redis_wire *wire) {
     return true;
 }
 
-static void *reply_by_tls(struct redis_wire *wire) {
+static const struct reply *reply_by_tls(struct redis_wire *wire) {
     int64_t deadline = clock_mono_ms() + wire->patience_ms;
     char bytes[16 * 1024];
     void *reply = NULL;
@@ -138,7 +203,7 @@ static void *reply_by_tls(struct redis_wire *wire) {
     }
 }
 
-void *wire_reply(struct redis_wire *wire) {
+const struct reply *wire_reply(struct redis_wire *wire) {
     void *reply = NULL;
     if (wire->tls != NULL)
         return reply_by_tls(wire);

@@ -1,5 +1,5 @@
 /*
- * redis_wire: commands out and replies in, over TCP, a Unix socket or TLS.
+ * redis_wire: commands out and replies in, over TCP, a Unix socket or TLS.  The door to hiredis.
  *
  * hiredis connects and reads replies in either case; with TLS the bytes go by way of tls.c, since
  * hiredis has none before 1.0, and later ones check no name and wait without a deadline.
@@ -8,7 +8,9 @@
 #ifndef STORE_REDIS_WIRE_H
 #define STORE_REDIS_WIRE_H
 
+#include "base/arena.h"
 #include "base/buf.h"
+#include "store/reply.h"
 #include "store/tls.h"
 
 struct redisContext;
@@ -23,10 +25,12 @@ struct redis_wire {
 };
 
 /* Connects to host and port, or to a Unix socket where path is not empty, by deadline
- * (clock_mono_ms); tls NULL: without.  False: why says why, and it is closed. */
+ * (clock_mono_ms); tls NULL: without.  Replies will be made in that arena, which is borrowed.  False: why
+ * says why, and it is closed. */
 bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint16_t port,
-               struct tls_context *tls, int64_t deadline);
+               struct tls_context *tls, struct arena *replies, int64_t deadline);
 void wire_close(struct redis_wire *wire);
+bool wire_is_open(const struct redis_wire *wire);
 /* How long one reply may take from now on. */
 void wire_patience(struct redis_wire *wire, int64_t ms);
 
@@ -38,7 +42,7 @@ void wire_command(struct redis_wire *wire, int argc, const char *const *argv, co
 void wire_words(struct redis_wire *wire, const char *const *words);
 /* AUTH, where there is a password (NULL or empty: none); how many commands that were. */
 int wire_login(struct redis_wire *wire, const char *user, const char *password);
-/* The next reply, as the reader of the connection makes them; NULL: why, and late. */
-void *wire_reply(struct redis_wire *wire);
+/* The next reply, in the arena; NULL: why, and late, and the connection is of no more use. */
+const struct reply *wire_reply(struct redis_wire *wire);
 
 #endif

@@ -1,6 +1,5 @@
 #include "store/sentinel.h"
 
-#include <hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,44 +15,34 @@
 #define REST_MS 5000
 
 /* The reply to the last of so many commands; an earlier one that is an error, or NULL. */
-static redisReply *last_reply(struct redis_wire *wire, int commands) {
-    redisReply *reply = NULL;
+static const struct reply *last_reply(struct redis_wire *wire, int commands) {
+    const struct reply *reply = NULL;
     for (int i = 0; i < commands; i++) {
-        if (reply != NULL)
-            freeReplyObject(reply);
         reply = wire_reply(wire);
-        if (reply == NULL || reply->type == REDIS_REPLY_ERROR)
+        if (reply == NULL || reply->kind == REPLY_ERROR)
             break;
     }
     return reply;
 }
 
-/* The value behind a name in the flat list that SENTINEL MASTER answers. */
-static const char *value_of(const redisReply *list, const char *name) {
-    for (size_t i = 0; i + 1 < list->elements; i += 2) {
-        const redisReply *key = list->element[i], *value = list->element[i + 1];
-        if (key->type == REDIS_REPLY_STRING && value->type == REDIS_REPLY_STRING &&
-            strcmp(key->str, name) == 0)
-            return value->str;
+/* In the flat list of names and values that SENTINEL MASTER answers. */
+static bool read_epoch(const struct reply *list, uint64_t *epoch) {
+    for (size_t i = 0; list->kind == REPLY_LIST && i + 1 < list->count; i += 2) {
+        const char *name = reply_text(reply_at(list, i)), *value = reply_text(reply_at(list, i + 1));
+        if (name == NULL || value == NULL || strcmp(name, "config-epoch") != 0)
+            continue;
+        *epoch = strtoull(value, NULL, 10);
+        return true;
     }
-    return NULL;
+    return false;
 }
 
-static bool read_epoch(const redisReply *reply, uint64_t *epoch) {
-    const char *number = reply->type == REDIS_REPLY_ARRAY ? value_of(reply, "config-epoch") : NULL;
-    if (number != NULL)
-        *epoch = strtoull(number, NULL, 10);
-    return number != NULL;
-}
-
-static bool read_address(const redisReply *reply, struct sentinel_primary *primary) {
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[0]->type != REDIS_REPLY_STRING ||
-        reply->element[1]->type != REDIS_REPLY_STRING)
+static bool read_address(const struct reply *pair, struct sentinel_primary *primary) {
+    const char *host = reply_text(reply_at(pair, 0)), *number = reply_text(reply_at(pair, 1));
+    if (host == NULL || number == NULL || pair->count != 2 || strlen(host) >= sizeof primary->host)
         return false;
-    const char *host = reply->element[0]->str;
-    long port = strtol(reply->element[1]->str, NULL, 10);
-    if (strlen(host) >= sizeof primary->host || port < 1 || port > 65535)
+    long port = strtol(number, NULL, 10);
+    if (port < 1 || port > 65535)
         return false;
     snprintf(primary->host, sizeof primary->host, "%s", host);
     primary->port = (uint16_t)port;
@@ -79,23 +68,17 @@ static bool ask_primary(struct redis_wire *wire, const struct sentinel_login *lo
     int before = wire_login(wire, login->user, login->password);
     WIRE_WORDS(wire, "SENTINEL", "MASTER", master);
     WIRE_WORDS(wire, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", master);
-    redisReply *about = last_reply(wire, before + 1);
-    redisReply *address =
-        about != NULL && about->type != REDIS_REPLY_ERROR ? last_reply(wire, 1) : NULL;
-    bool named =
-        address != NULL && read_epoch(about, &primary->epoch) && read_address(address, primary);
-    if (!named) {
-        const redisReply *last = address != NULL ? address : about;
-        snprintf(why, why_size, "%s",
-                 last == NULL                      ? wire->why
-                 : last->type == REDIS_REPLY_ERROR ? last->str
-                                                   : "names no primary");
-    }
-    if (about != NULL)
-        freeReplyObject(about);
-    if (address != NULL)
-        freeReplyObject(address);
-    return named;
+    const struct reply *about = last_reply(wire, before + 1);
+    const struct reply *address =
+        about != NULL && about->kind != REPLY_ERROR ? last_reply(wire, 1) : NULL;
+    const struct reply *last = address != NULL ? address : about;
+    if (address != NULL && read_epoch(about, &primary->epoch) && read_address(address, primary))
+        return true;
+    snprintf(why, why_size, "%s",
+             last == NULL                 ? wire->why
+             : last->kind == REPLY_ERROR ? last->text
+                                          : "names no primary");
+    return false;
 }
 
 /* One sentinel, within ms; why gets what it said where that is no primary. */
@@ -104,10 +87,11 @@ static bool ask_one(const struct conf_redis_address *address, const struct senti
                     size_t why_size) {
     const struct conf_host *host = &address->sentinels[which];
     struct redis_wire wire;
+    struct arena *replies = arena_new(4 * 1024);
     int64_t deadline = clock_mono_ms() + ms;
     char said[256];
     bool named = false;
-    if (wire_open(&wire, "", host->host, host->port, login->tls, deadline)) {
+    if (wire_open(&wire, "", host->host, host->port, login->tls, replies, deadline)) {
         wire_patience(&wire, deadline - clock_mono_ms());
         named = ask_primary(&wire, login, address->master, primary, said, sizeof said);
     } else {
@@ -116,6 +100,7 @@ static bool ask_one(const struct conf_redis_address *address, const struct senti
     if (!named)
         note_failure(why, why_size, host, said);
     wire_close(&wire);
+    arena_free(&replies);
     return named;
 }
 

@@ -25,7 +25,7 @@ GENERATED = {"store/embedded_lua.inc", "store/embedded_sql.inc", "domain/common_
 DOORS = {
     r"json-c/.*|json\.h|json_.*\.h": {"base/json.c"},
     r"openssl/.*": {"base/secret.c", "base/pkey.c", "store/tls.c"},
-    r"hiredis.*|hiredis/.*|sds\.h": {"store/redis_link.c", "store/redis_wire.c", "store/sentinel.c"},
+    r"hiredis.*|hiredis/.*|sds\.h": {"store/redis_wire.c"},
     r"mysql.*|mysql/.*|mariadb.*|errmsg\.h": {"store/db.c", "store/db_bind.c",
                                                    "store/db_bind.h", "store/db_link.c"},
     r"jwt\.h": {"domain/token.c"},
