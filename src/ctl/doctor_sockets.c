@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +11,7 @@
 
 #include "base/peers.h"
 #include "ctl/doctor.h"
-#include "ctl/queue.h"
+#include "ctl/service.h"
 
 static int64_t somaxconn(void) {
     long long most = 0;
@@ -21,16 +23,58 @@ static int64_t somaxconn(void) {
     return most;
 }
 
+/* How long a connection on this machine may take. */
+#define CONNECT_MS 1000
+
 /* 0, or why nobody can be reached there. */
-static int connect_error(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error =
-        fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0 ? 0 : errno;
+static int connect_error(int family, const struct sockaddr *address, socklen_t len) {
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int error = fd >= 0 && connect(fd, address, len) == 0 ? 0 : errno;
+    socklen_t size = sizeof error;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    if (error == EINPROGRESS && (poll(&ready, 1, CONNECT_MS) != 1 ||
+                                 getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0))
+        error = ETIMEDOUT;
     if (fd >= 0)
         close(fd);
     return error;
+}
+
+static int unix_error(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    return connect_error(AF_UNIX, (struct sockaddr *)&address, sizeof address);
+}
+
+/* listen: "ADDRESS:PORT" or "[ADDRESS]:PORT", as the configuration has checked it. */
+static int tcp_error(const char *listen) {
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    const char *colon = strrchr(listen, ':');
+    bool v6 = listen[0] == '[';
+    struct addrinfo *list;
+    char host[64];
+    if (colon == NULL || (size_t)(colon - listen) >= sizeof host)
+        return EINVAL;
+    snprintf(host, sizeof host, "%.*s", (int)(colon - listen - (v6 ? 2 : 0)), listen + (v6 ? 1 : 0));
+    if (getaddrinfo(host, colon + 1, &hints, &list) != 0)
+        return EINVAL;
+    int error = connect_error(list->ai_family, list->ai_addr, list->ai_addrlen);
+    freeaddrinfo(list);
+    return error;
+}
+
+/* What a running service says of the pool on this address; NULL: nothing. */
+static const json *pool_of(const struct doctor *doctor, const char *address) {
+    for (size_t i = 0; i < doctor->services.count; i++) {
+        const json *pools = service_array(doctor->services.list[i], "pools");
+        for (size_t j = 0; j < json_array_size(pools); j++) {
+            const json *pool = json_array_object(pools, j);
+            if (strcmp(service_text(pool, "address"), address) == 0)
+                return pool;
+        }
+    }
+    return NULL;
 }
 
 static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool,
@@ -49,7 +93,6 @@ static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool,
 /* A full socket is nobody's absence. */
 static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
     struct stat st;
-    int64_t waiting, most;
     enum doctor_level level = doctor->services.count > 0 ? DOCTOR_FAIL : DOCTOR_WARN;
     const char *start = "start gatehouse (systemctl start gatehouse)";
     if (lstat(pool->listen, &st) != 0) {
@@ -63,11 +106,13 @@ static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
         return;
     }
     look_at_mode(doctor, pool, &st);
-    int error = connect_error(pool->listen);
-    if (error == ECONNREFUSED)
+    const json *served = pool_of(doctor, pool->listen);
+    int64_t waiting = served != NULL ? service_int(served, "waiting") : 0,
+            most = served != NULL ? service_int(served, "mayWait") : 0;
+    if (unix_error(pool->listen) == ECONNREFUSED)
         doctor_says(doctor, level, "socket", start, "nobody listens on %s ([pool.%s])",
                     pool->listen, pool->name);
-    else if (queue_of(pool->listen, &waiting, &most) && most > 0 && waiting * 2 > most)
+    else if (most > 0 && waiting * 2 > most)
         doctor_says(doctor, DOCTOR_WARN, "socket",
                     "see gatehousectl status for what the workers are doing, "
                     "and raise workers in that pool",
@@ -79,8 +124,7 @@ static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
 }
 
 static void look_at_tcp(struct doctor *doctor, const struct conf_pool *pool) {
-    int64_t waiting, most;
-    if (queue_of(pool->listen, &waiting, &most))
+    if (tcp_error(pool->listen) == 0)
         doctor_says(doctor, DOCTOR_OK, "socket", NULL, "%s ([pool.%s]) is there", pool->listen,
                     pool->name);
     else

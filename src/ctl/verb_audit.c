@@ -155,8 +155,7 @@ static void show_line(struct ctl *ctl, struct arena *arena, const struct audit_r
     out_json(ctl, row_as_json(arena, row));
 }
 
-/* Following
- * ---------------------------------------------------------------------------------------- */
+/* Following ------------------------------------------------------------------------------------ */
 
 struct follower {
     struct audit_filter filter;

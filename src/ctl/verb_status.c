@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "ctl/queue.h"
 #include "ctl/service.h"
 
 static const char *number(struct ctl *ctl, int64_t n) {
@@ -31,15 +30,13 @@ static const char *millis(struct ctl *ctl, int64_t us) {
                         (long long)(us % 1000 / 100));
 }
 
-static const char *waiting(struct ctl *ctl, const char *address, json *to) {
-    int64_t count, most;
-    if (address[0] == '\0' || !queue_of(address, &count, &most)) {
-        json_add(to, "waiting", NULL);
+/* NULL: the kernel does not tell. */
+static const char *waiting(struct ctl *ctl, const json *pool) {
+    int64_t most = service_int(pool, "mayWait");
+    if (most == 0)
         return NULL;
-    }
-    json_add_int(to, "waiting", count);
-    return most > 0 ? arena_printf(ctl->arena, "%lld of %lld", (long long)count, (long long)most)
-                    : number(ctl, count);
+    return arena_printf(ctl->arena, "%lld of %lld", (long long)service_int(pool, "waiting"),
+                        (long long)most);
 }
 
 /* Of the pool's living workers: "web/3" is one of web's. */
@@ -72,7 +69,7 @@ static bool show_pools(struct ctl *ctl, const json *service) {
             address,
             arena_printf(ctl->arena, "%lld of %lld", (long long)workers, (long long)wanted),
             number(ctl, service_int(pool, "busy")),
-            waiting(ctl, address, pool),
+            waiting(ctl, pool),
             number(ctl, requests_of(service, name)),
             number(ctl, service_int(pool, "deaths"))};
         served &= wanted == 0 || workers > 0;

@@ -235,7 +235,7 @@ static void serve(struct master *master) {
 static void look_at_queues(const struct generation *generation) {
     for (size_t i = 0; i < generation->plan->count; i++)
         if (generation->fds[i] >= 0)
-            board_set_queue(generation->plan->pools[i].name, queue_length(generation->fds[i]));
+            board_set_queue(generation->plan->pools[i].name, queue_length(generation->fds[i], NULL));
 }
 
 static void tick(struct master *master) {

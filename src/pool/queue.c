@@ -15,12 +15,15 @@
 /* One for all sockets: opened when it is first needed, by the master and by each worker that asks. */
 static int diag_fd = -1;
 
-/* Of a listening socket this field is its queue. */
-static int64_t of_tcp(int fd) {
+/* Of a listening socket these fields are its queue. */
+static int64_t of_tcp(int fd, int64_t *most) {
     struct tcp_info info;
     socklen_t len = sizeof info;
 
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? (int64_t)info.tcpi_unacked : -1;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return -1;
+    *most = info.tcpi_sacked;
+    return info.tcpi_unacked;
 }
 
 struct question {
@@ -48,7 +51,7 @@ static bool ask(uint32_t inode) {
 }
 
 /* The answer is there when the question was sent. */
-static int64_t read_answer(void) {
+static int64_t read_answer(int64_t *most) {
     union {
         struct nlmsghdr header;
         char bytes[1024];
@@ -64,8 +67,11 @@ static int64_t read_answer(void) {
     for (struct rtattr *at = (struct rtattr *)((char *)NLMSG_DATA(&answer.header) +
                                                NLMSG_ALIGN(sizeof(struct unix_diag_msg)));
          RTA_OK(at, left); at = RTA_NEXT(at, left))
-        if (at->rta_type == UNIX_DIAG_RQLEN)
-            return ((const struct unix_diag_rqlen *)RTA_DATA(at))->udiag_rqueue;
+        if (at->rta_type == UNIX_DIAG_RQLEN) {
+            const struct unix_diag_rqlen *queue = RTA_DATA(at);
+            *most = queue->udiag_wqueue;
+            return queue->udiag_rqueue;
+        }
     return -1;
 }
 
@@ -75,16 +81,19 @@ void queue_forget(void) {
     diag_fd = -1;
 }
 
-int64_t queue_length(int listen_fd) {
+int64_t queue_length(int listen_fd, int64_t *most) {
+    int64_t unwanted;
     int family = 0;
     socklen_t len = sizeof family;
     struct stat about;
 
+    if (most == NULL)
+        most = &unwanted;
     if (getsockopt(listen_fd, SOL_SOCKET, SO_DOMAIN, &family, &len) != 0)
         return -1;
     if (family != AF_UNIX)
-        return of_tcp(listen_fd);
+        return of_tcp(listen_fd, most);
     if (fstat(listen_fd, &about) != 0 || !ask((uint32_t)about.st_ino))
         return -1;
-    return read_answer();
+    return read_answer(most);
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pool/board.h"
+#include "pool/queue.h"
 
 #define BACKLOG 16
 
@@ -157,6 +158,17 @@ static const char *address_of(int fd, char *out, size_t size) {
     return out;
 }
 
+static void add_queue(json *object, int fd) {
+    int64_t most, waiting = fd >= 0 ? queue_length(fd, &most) : -1;
+
+    if (waiting < 0) {
+        json_add(object, "waiting", NULL);
+        return;
+    }
+    json_add_int(object, "waiting", waiting);
+    json_add_int(object, "mayWait", most);
+}
+
 static json *pool_object(const struct generation *generation, unsigned number,
                          const struct pool_state *states, size_t count) {
     const struct pool_spec *pool = &generation->plan->pools[number];
@@ -167,6 +179,7 @@ static json *pool_object(const struct generation *generation, unsigned number,
     json_add_string(object, "name", pool->name);
     json_add_string(object, "address",
                     address_of(generation->fds[number], address, sizeof address));
+    add_queue(object, generation->fds[number]);
     json_add_int(object, "wanted", on ? pool->workers : 0);
     for (size_t i = 0; i < count; i++) {
         if (strcmp(states[i].name, pool->name) != 0)

@@ -92,7 +92,7 @@ bool worker_turn(const struct worker *worker, bool wanted) {
 }
 
 int64_t worker_waiting(const struct worker *worker) {
-    return queue_length(worker->listen_fd);
+    return queue_length(worker->listen_fd, NULL);
 }
 
 /* Birth --------------------------------------------------------------------------------------- */
