@@ -29,6 +29,7 @@ FREE = {"clock_gettime"}
 @pytest.fixture(scope="module", name="counts")
 def fixture_counts(site):
     if b"__asan_init" in Path(site.env["BIN_DIR"], "gatehouse").read_bytes():
+        # The plain build is counted by every other run.
         pytest.skip("valgrind cannot run a build with AddressSanitizer")
     return costs.count_all(site)
 

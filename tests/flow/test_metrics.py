@@ -2,7 +2,6 @@
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -249,7 +248,6 @@ def test_an_outage_is_counted_and_does_not_stop_the_counting(frail):
     assert counted("store_connects_total", store="redis") >= 1
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_prometheus_takes_it(site, login):
     granted(verify(site, login.access), 204)
     done = subprocess.run(["promtool", "check", "metrics"], input=site.get("/metrics").text,

@@ -66,6 +66,7 @@ def start_stores(machine):
 def booted():
     """With stores that are starting, while the tarball is being made."""
     if os.geteuid() != 0 or cgroup_top() is None:
+        # A container may have neither to give; ./dev test-install is where this has to run.
         pytest.skip("a machine needs root and a cgroup2 file system")
     made = Machine(ROOT)
     try:

@@ -52,6 +52,7 @@ def host(machine):
         machine.run(f"echo {PASSWORD} | gatehousectl user add {who}@example.org {role}")
     follow(machine, "install.md", "systemd, service")
     yield machine
+    # Which of them run depends on the tests that were chosen.
     machine.run("systemctl stop apache2 lighttpd echo php8.2-fpm 2>/dev/null || true; "
                 "systemctl disable -q --now gatehouse; systemctl daemon-reload; "
                 "for who in ada grace; do gatehousectl user delete $who@example.org --yes; done")

@@ -36,7 +36,8 @@ docker_close() {
     rm -rf "$RUNDIR"
 }
 
-# Every process of a container, should the engine have died without stopping it, and the cgroups.
+# Every process of a container, should the engine have died without stopping it, and the cgroups. All of
+# them may end meanwhile by themselves: what is no longer there is what is wanted.
 engine_leftovers() {
     local dir pids
     while IFS= read -r dir; do
@@ -143,6 +144,7 @@ cmd_test_docker() {
     images_make
     log=$DOCKER_DIR/pytest.log
     docker_pytest "$@" | tee "$log" || rc=$?
+    # No such line: pytest broke off, which its exit status tells.
     line=$(grep -E '[0-9]+ (passed|failed|error).* in [0-9.]+' "$log" | tail -n 1 || true)
     count "$(before_word passed "$line")" \
         $(($(before_word failed "$line") + $(before_word 'errors?' "$line"))) 0
