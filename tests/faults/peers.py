@@ -1,10 +1,12 @@
 """Peers that stall, flood, and keep connections."""
 import random
 import socket
+import threading
 import time
 
 import test_hostile
 from lab import Load, fault
+from load import Client, Tally, Wire
 
 CHECKS = {"verify": 6, "session": 3, "ended": 2}
 
@@ -83,28 +85,60 @@ def slow_bodies(lab):
     lab.no_slower(base.tally, load.tally, 2)
 
 
+class Flood:
+    """Logins that come at a rate, whatever becomes of those before; until the with block ends."""
+
+    def __init__(self, lab, rate):
+        self.site, self.rate, self.email = lab.site, rate, lab.site.register().email
+        self.tally, self.asked = Tally(), []
+        self.stop, self.thread = threading.Event(), threading.Thread(target=self._come)
+
+    def _ask(self):
+        wire = Wire(self.site.url, timeout=60)
+        client = Client(wire, self.site.base, self.email, {"hash": 1}, self.tally, random)
+        client.do_hash()
+        wire.close()
+
+    def _come(self):
+        while not self.stop.wait(random.expovariate(self.rate)):
+            self.asked.append(threading.Thread(target=self._ask))
+            self.asked[-1].start()
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join()
+        for one in self.asked:
+            one.join()
+
+
 @fault("login-flood", seconds=60, brief=0.8)
 def login_flood(lab):
-    """far more logins than can be hashed, while checks go on at a measured pace"""
-    hashing = int(lab.site.conf("pool.login", "workers"))
+    """four times the logins that can be hashed, while checks go on at a measured pace"""
     with lab.load(mix=CHECKS, pace=0.01) as base:
         time.sleep(min(5, lab.seconds))
-    # As many at once as four times the workers, and as many again as wait for them.
     with lab.conf_changed("cost = 4", "cost = 4" if lab.brief else "cost = 12"):
-        flood = Load(lab.site, 3 if lab.brief else 12 * hashing, mix={"hash": 1})
+        with Load(lab.site, 2 * int(lab.site.conf("pool.login", "workers")), mix={"hash": 1}) as alone:
+            time.sleep(min(5, lab.seconds))
+        capacity = alone.tally.count(401) / alone.took
         kib = lab.size()[0]
-        with lab.under_load(mix=CHECKS, pace=0.01) as load, flood:
+        with lab.under_load(mix=CHECKS, pace=0.01) as load, Flood(lab, 4 * min(capacity, 20)) as flood:
             time.sleep(lab.seconds)
             grown = lab.size()[0] - kib
-    logins = flood.tally
-    lab.show(f"logins {logins.requests} in {flood.took:.0f} s: "
+    logins, refused = flood.tally, flood.tally.percentile(0.99, "hash refused") * 1000
+    lab.show(f"{capacity:.1f} logins can be hashed a second; {logins.requests} came in {lab.seconds} s: "
              f"{ {status: logins.count(status) for _, status in logins.answers} }, looked at in p50 "
              f"{logins.percentile(0.5, 'hash') * 1000:.0f} ms p99 "
-             f"{logins.percentile(0.99, 'hash') * 1000:.0f} ms, refused in p99 "
-             f"{logins.percentile(0.99, 'hash refused') * 1000:.0f} ms")
+             f"{logins.percentile(0.99, 'hash') * 1000:.0f} ms, refused in p99 {refused:.0f} ms")
     lab.none_failed(load.tally)
     lab.never_wrong(load.tally)
     lab.no_slower(base.tally, load.tally, 2)
+    lab.verdict(logins.requests == logins.count(401, 503), "each was looked at or refused")
+    if not lab.brief:
+        lab.verdict(logins.count(503) > 0 and refused < 50, f"refused within {refused:.0f} ms")
     lab.verdict(grown < 8 * 1024 * len(lab.site.workers()), f"memory grew by {grown} KiB")
 
 

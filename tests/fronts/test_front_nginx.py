@@ -4,17 +4,19 @@ import http.server
 import json
 import os
 import re
+import signal
 import socket
 import socketserver
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from front_ask import ask, bearer, refuses
 from front_stage import MARK, TOP
-from gate import free_ports
+from gate import PASSWORD, free_ports, wait_until
 from test_front_identity import FORGED, of
 
 NGINX = TOP / "conf" / "nginx"
@@ -330,3 +332,39 @@ def test_no_protected_location_of_the_example_answers_by_itself():
         if "gatehouse-protect.conf" in body:
             assert not re.search(r"^\s*(return|rewrite|if|autoindex|auth_request off|satisfy)\b",
                                  body, re.M), body
+
+
+# More sign in than can be served soon.
+
+
+def hashing(site):
+    """The workers of the pool that hashes; they run at a lower priority."""
+    return [pid for pid in site.workers() if os.getpriority(os.PRIO_PROCESS, pid) > 0]
+
+
+def test_whoever_cannot_be_served_soon_is_told_so_at_once(nginx, people):
+    """So many wait in each of nginx's workers; one more is refused by it, and nobody waits for that."""
+    least, most, all_ = 32, 2 * 32, 150
+    body = json.dumps({"email": nginx.register().email, "password": PASSWORD}).encode()
+    sign_in = ("/auth/login", [("Content-Type", "application/json")], "POST", body)
+    workers = hashing(nginx)
+    assert workers and most < all_
+    with ThreadPoolExecutor(all_) as pool:
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(ask, nginx, *sign_in) for _ in range(all_)]
+            wait_until(lambda: sum(one.done() for one in asked) >= all_ - most, 15)
+            assert ask(nginx, "/members/", bearer(people["member"].access)).status == 200
+            early = [one for one in asked if one.done()]
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        for one in early:
+            answer = one.result()
+            assert answer.status == 503 and answer.headers["Retry-After"] == "5", answer
+            assert answer.headers["Cache-Control"] == "no-store"
+            assert json.loads(answer.body)["code"] == "unavailable"
+        late = [one.result() for one in asked if one not in early]
+        assert [answer.status for answer in late].count(200) >= least
+        assert {answer.status for answer in late} <= {200, 503}
