@@ -1,5 +1,5 @@
 -- Logins that come at a rate, whatever becomes of them: wrk -s bench/flood.lua URL -- USERS PASSWORD MS
--- Each connection waits so many milliseconds between two.
+-- Each connection waits so many milliseconds between two on average, by chance, or all would come at once.
 local bodies, turn, pause = {}, 0, 0
 
 function init(args)
@@ -13,7 +13,7 @@ function init(args)
 end
 
 function delay()
-    return pause
+    return math.random(0, 2 * pause)
 end
 
 function request()
