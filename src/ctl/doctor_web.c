@@ -62,6 +62,18 @@ void web_address(struct doctor *doctor, const char *area, const char *address, c
                     "%s leads to %s, but gatehouse listens on %s", where, address, listens);
 }
 
+void web_refused(struct doctor *doctor, const char *area, int code, const char *show,
+                 const char *check, const char *why) {
+    struct arena *arena = doctor->ctl->arena;
+    if (code < 0)
+        doctor_says(doctor, DOCTOR_WARN, area, arena_printf(arena, "ask as root: %s", show),
+                    "its configuration cannot be looked at");
+    else
+        doctor_says(doctor, DOCTOR_FAIL, area,
+                    arena_printf(arena, "mend that line; %s says whether it is good", check),
+                    "its configuration is refused: %.300s", why);
+}
+
 void web_user(struct doctor *doctor, const char *area, const char *name) {
     struct doctor_user user;
     if (doctor_user_named(name, &user))

@@ -15,6 +15,11 @@ void web_nginx(struct doctor *doctor, const struct web_server *server);
 void web_apache(struct doctor *doctor, const struct web_server *server);
 void web_lighttpd(struct doctor *doctor, const struct web_server *server);
 
+/* Says that its configuration could not be read: by code, the exit status of the command that was to
+ * show it (negative: it was not there).  show and check: that command, and the one that tells whether a
+ * configuration is good; why: what it printed. */
+void web_refused(struct doctor *doctor, const char *area, int code, const char *show,
+                 const char *check, const char *why);
 /* Whether a pool is reached at this address (a path, or HOST:PORT), and says so if not. */
 void web_address(struct doctor *doctor, const char *area, const char *address, const char *where);
 /* The server runs as this user of the system: may it connect? */

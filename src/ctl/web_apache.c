@@ -214,10 +214,6 @@ void web_apache(struct doctor *doctor, const struct web_server *server) {
     if (code == 0)
         judge(doctor, text);
     else
-        SAYS(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL,
-             code < 0 ? "ask as root: apache2ctl -t -D DUMP_INCLUDES"
-                      : "mend that line; apachectl configtest says whether it is good",
-             code < 0 ? "its configuration cannot be looked at%.0s"
-                      : "its configuration is refused: %.300s",
-             why != NULL ? why : text);
+        web_refused(doctor, "apache", code, "apache2ctl -t -D DUMP_INCLUDES", "apachectl configtest",
+                    why != NULL ? why : text);
 }

@@ -74,10 +74,5 @@ void web_lighttpd(struct doctor *doctor, const struct web_server *server) {
     if (code == 0)
         judge(doctor, text);
     else
-        SAYS(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL,
-             code < 0 ? "ask as root: lighttpd -p -f FILE"
-                      : "mend that line; lighttpd -tt says whether it is good",
-             code < 0 ? "its configuration cannot be looked at%.0s"
-                      : "its configuration is refused: %.300s",
-             text);
+        web_refused(doctor, "lighttpd", code, "lighttpd -p -f FILE", "lighttpd -tt", text);
 }

@@ -383,12 +383,7 @@ void web_nginx(struct doctor *doctor, const struct web_server *server) {
     const char *text = run_program(doctor->ctl->arena, argv, &code);
     const char *why = web_line(doctor->ctl->arena, text, "[emerg]");
     if (code != 0) {
-        doctor_says(doctor, code < 0 ? DOCTOR_WARN : DOCTOR_FAIL, "nginx",
-                    code < 0 ? "ask as root: nginx -T"
-                             : "mend that line; nginx -t says whether it is good",
-                    code < 0 ? "its configuration cannot be printed (nginx -T)%s"
-                             : "its configuration is refused: %s",
-                    why != NULL ? why : "");
+        web_refused(doctor, "nginx", code, "nginx -T", "nginx -t", why != NULL ? why : text);
         return;
     }
     read_tree(&tree, text);
