@@ -61,6 +61,16 @@ static void beat(void *context) {
     worker_beat(serving->worker);
 }
 
+static bool left(void *context) {
+    const struct serving *serving = context;
+    return api_has_left(serving->api);
+}
+
+static void catch_up(void *context) {
+    const struct serving *serving = context;
+    api_catch_up(serving->api);
+}
+
 static void serve(void *context, struct fcgi_request **batch, size_t count) {
     struct serving *serving = context;
     worker_busy(serving->worker, clock_mono_ms());
@@ -134,6 +144,8 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .order = order,
                                    .turn = turn,
                                    .serve = serve,
+                                   .left = left,
+                                   .catch_up = catch_up,
                                    .beat = beat,
                                    .beat_ms = serving->worker->plan->hang_ms / 4};
     return loop_new(&options);

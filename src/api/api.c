@@ -432,9 +432,16 @@ size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
     log_context(NULL, NULL);
     /* Last activities that are still to be written borrow from the arena. */
     cache_flush(api->realm->cache);
-    /* Answers have been sent: nobody waits for this. */
     audit_set_scene(api->realm->audit, &(struct audit_scene){0});
-    audit_flush(api->realm);
+    audit_flush_due(api->realm);
     arena_reset(api->arena, ARENA_KEEP);
     return count - api->put_off;
+}
+
+bool api_has_left(const struct api *api) {
+    return audit_has_notes(api->realm);
+}
+
+void api_catch_up(struct api *api) {
+    audit_flush(api->realm);
 }

@@ -12,6 +12,11 @@
 #define ARENA_BLOCK (8 * 1024)
 #define ARENA_KEEP  (64 * 1024)
 
+/* So many notes at the most wait for a commit that they share, and so long at the most: all of these
+ * are lost with a worker that dies. */
+#define TOGETHER      32
+#define TOGETHER_MS   250
+
 #define REST_MIN_MS 1000
 #define REST_MAX_MS 10000
 
@@ -54,6 +59,8 @@ struct audit {
     struct audit_scene scene;
     struct arena *arena; /* of what is to be written */
     struct pending *first, **end;
+    size_t count;  /* of them */
+    int64_t since; /* clock_mono_ms of the first */
     uint64_t lost;
     int64_t quiet_until, left_out; /* of what is recorded seldom */
     int64_t rest_until;            /* clock_mono_ms; until then nothing is tried */
@@ -143,6 +150,8 @@ static struct audit_row row_of(const struct audit *audit, const struct audit_not
 static void keep(struct audit *audit, const struct audit_row *row) {
     struct pending *pending = arena_zalloc(audit->arena, sizeof *pending);
     pending->row = *row;
+    if (audit->count++ == 0)
+        audit->since = clock_mono_ms();
     *audit->end = pending;
     audit->end = &pending->next;
 }
@@ -233,30 +242,77 @@ enum answer audit_commit(const struct realm *realm, const struct audit_note *not
 
 /* A table that is locked, or a database that hangs, must not take a worker's whole time: after a
  * failure that took long it is left alone for five times as long. */
-static void write_kept(struct audit *audit, const struct audit_row *row) {
+static void rest_after(struct audit *audit, int64_t begun) {
+    int64_t rest = 5 * (clock_mono_ms() - begun);
+    if (rest >= REST_MIN_MS)
+        audit->rest_until = clock_mono_ms() + (rest < REST_MAX_MS ? rest : REST_MAX_MS);
+}
+
+static bool is_resting(const struct audit *audit) {
+    return clock_mono_ms() < audit->rest_until || db_is_away(audit->db);
+}
+
+static void write_one(struct audit *audit, const struct audit_row *row) {
     int64_t begun = clock_mono_ms();
-    if (begun < audit->rest_until || db_is_away(audit->db)) {
+    if (is_resting(audit)) {
         lose(audit, row, "MariaDB did not answer in time a moment ago");
         return;
     }
     if (audit_insert(audit->db, audit->arena, row) == ANSWER_YES)
         return;
-    int64_t rest = 5 * (clock_mono_ms() - begun);
-    if (rest >= REST_MIN_MS)
-        audit->rest_until = clock_mono_ms() + (rest < REST_MAX_MS ? rest : REST_MAX_MS);
+    rest_after(audit, begun);
     lose(audit, row, db_why(audit->db));
+}
+
+static bool insert_all(struct audit *audit, const struct pending *pending) {
+    for (; pending != NULL; pending = pending->next)
+        if (audit_insert(audit->db, audit->arena, &pending->row) != ANSWER_YES)
+            return false;
+    return true;
+}
+
+/* False: none was written, and each is to be tried by itself: it may be one that the others fail for.
+ * After a commit of which nobody knows how it ended they are lost rather than written twice. */
+static bool write_together(struct audit *audit, const struct pending *first) {
+    int64_t begun = clock_mono_ms();
+    if (is_resting(audit))
+        return false;
+    if (db_begin(audit->db) != ANSWER_YES || !insert_all(audit, first)) {
+        db_rollback(audit->db);
+        rest_after(audit, begun);
+        return false;
+    }
+    if (db_commit(audit->db) != ANSWER_YES) {
+        rest_after(audit, begun);
+        for (const struct pending *pending = first; pending != NULL; pending = pending->next)
+            lose(audit, &pending->row, db_why(audit->db));
+    }
+    return true;
+}
+
+bool audit_has_notes(const struct realm *realm) {
+    return realm->audit != NULL && realm->audit->first != NULL;
 }
 
 void audit_flush(const struct realm *realm) {
     struct audit *audit = realm->audit;
-    if (audit == NULL || audit->first == NULL)
+    if (!audit_has_notes(realm))
         return;
-    struct pending *pending = audit->first;
+    struct pending *first = audit->first;
     audit->first = NULL;
     audit->end = &audit->first;
-    for (; pending != NULL; pending = pending->next)
-        write_kept(audit, &pending->row);
+    audit->count = 0;
+    if (first->next == NULL || !write_together(audit, first))
+        for (struct pending *pending = first; pending != NULL; pending = pending->next)
+            write_one(audit, &pending->row);
     clean_up(audit);
+}
+
+void audit_flush_due(const struct realm *realm) {
+    const struct audit *audit = realm->audit;
+    if (audit_has_notes(realm) &&
+        (audit->count >= TOGETHER || clock_mono_ms() - audit->since >= TOGETHER_MS))
+        audit_flush(realm);
 }
 
 void audit_free(struct audit **audit) {

@@ -94,8 +94,12 @@ enum answer audit_settle(const struct realm *realm, enum answer changed,
 /* db_commit, whatever the mode, of a transaction that db_begin began, and its note. */
 enum answer audit_commit(const struct realm *realm, const struct audit_note *note);
 
-/* Writes what was noted. */
+/* Writes what was noted, several notes in one transaction: a commit waits for MariaDB's disk. */
 void audit_flush(const struct realm *realm);
+/* … once it is much, or has waited for a moment: for whoever has others to serve before. */
+void audit_flush_due(const struct realm *realm);
+/* Whether something waits to be written. */
+bool audit_has_notes(const struct realm *realm);
 /* How many notes could not be written so far. */
 uint64_t audit_lost(const struct realm *realm);
 

@@ -332,6 +332,18 @@ static int wait_ms(struct loop *loop) {
     return beat > 0 && (ms < 0 || ms > beat) ? beat : ms;
 }
 
+static int wait_for_events(struct loop *loop, struct epoll_event *events) {
+    int ms = wait_ms(loop);
+    if (ms == 0 || loop->options.left == NULL || !loop->options.left(loop->options.context))
+        return epoll_wait(loop->epoll_fd, events, EVENTS, ms);
+    int n = epoll_wait(loop->epoll_fd, events, EVENTS, 0);
+    if (n != 0)
+        return n;
+    loop->options.catch_up(loop->options.context);
+    loop->now = clock_mono_ms();
+    return epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
+}
+
 static bool line_goes_on(struct loop *loop) {
     bool line = loop->in_line > 0;
     bool turn =
@@ -426,7 +438,7 @@ bool loop_run(struct loop *loop) {
         if (loop->failed || (loop->draining && nothing_left(loop)))
             return !loop->failed;
         loop->turn = line_goes_on(loop);
-        int n = epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
+        int n = wait_for_events(loop, events);
         loop->now = clock_mono_ms();
         if (loop->options.beat != NULL)
             loop->options.beat(loop->options.context);

@@ -60,6 +60,10 @@ struct loop_options {
     /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there, or
      * fcgi_put_off. */
     void (*serve)(void *context, struct fcgi_request **batch, size_t count);
+    /* What serve has left for later, and which takes a while, is done when nobody waits: left is asked
+     * before the loop would sleep, catch_up does it.  NULL: nothing is ever left. */
+    bool (*left)(void *context);
+    void (*catch_up)(void *context);
     /* Called whenever the loop goes round, every beat_ms at least; NULL: nobody wants to know. */
     void (*beat)(void *context);
     int64_t beat_ms; /* 0: only when something comes */

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -162,6 +163,28 @@ def test_a_login_pays_for_one_insert(site, user):
     # Who is it; they were here; and it is recorded.
     assert {name: count - before[name] for name, count in asked().items()} == \
         {"Com_stmt_execute": 5 * 3, "Com_begin": 0, "Com_commit": 0}
+
+
+def test_many_at_once_share_a_commit(site, user):
+    """Whoever still waits for an answer waits for no event of another's."""
+    def transactions():
+        return int(site.sql("SHOW GLOBAL STATUS LIKE 'Com_begin'")[0][1])
+    workers = [pid for pid in site.workers() if os.getpriority(os.PRIO_PROCESS, pid) > 0]
+    before = transactions()
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        thread = threading.Thread(target=at_once, args=(30, lambda _: user.login()))
+        thread.start()
+        time.sleep(1)
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    thread.join()
+    events = recorded(user, "register", *["login"] * 30)
+    assert len({event["session"] for event in events}) == 31
+    assert len({event["requestId"] for event in events}) == 31
+    assert 1 <= transactions() - before < 30
 
 
 def test_each_way_to_fail_at_the_door(site, user):

@@ -34,6 +34,7 @@ static char path[64];
 /* What the child says of itself. */
 static struct board {
     atomic_int served, largest, waiting, turns, asked;
+    atomic_int left, caught_up, served_then; /* served, when it last caught up */
     atomic_bool no_turn; /* said by the test */
 } *board;
 
@@ -66,6 +67,18 @@ static bool turn(void *context, bool line) {
     board->asked += line;
     board->turns += line && !board->no_turn;
     return !board->no_turn;
+}
+
+static bool left(void *context) {
+    (void)context;
+    return board->left > 0;
+}
+
+static void catch_up(void *context) {
+    (void)context;
+    board->left = 0;
+    board->served_then = board->served;
+    board->caught_up++;
 }
 
 /* Whether it takes long, and was put off. */
@@ -106,6 +119,7 @@ static void answer(const struct toy *toy, struct fcgi_request *request) {
     for (size_t i = 0; i < big; i++)
         buf_addc(request->out, (char)('a' + i % 26));
     board->served++;
+    board->left++;
     fcgi_finish(request);
 }
 
@@ -141,6 +155,8 @@ static _Noreturn void be_child(struct loop_options options, struct toy toy, rlim
     options.order = order;
     options.turn = turn;
     options.serve = serve;
+    options.left = left;
+    options.catch_up = catch_up;
     struct loop *loop = loop_new(&options);
     bool ok = loop_run(loop);
     loop_free(&loop);
@@ -599,6 +615,29 @@ static void batch_of_one(void **state) {
     stop();
 }
 
+static void what_is_left_waits_until_nobody_does(void **state) {
+    (void)state;
+    start((struct loop_options){.batch = 1});
+    int first = peer(), fds[5];
+    ask(first, "WAIT", "", 0);
+    await(&board->waiting, 1);
+    for (int i = 0; i < 5; i++) {
+        fds[i] = peer();
+        ask(fds[i], "A", "b", 0);
+    }
+    open_gate();
+    assert_string_equal(reply(first), "role=1 body=0 WAIT=");
+    close(first);
+    for (int i = 0; i < 5; i++) {
+        assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+        assert_closed(fds[i]);
+    }
+    await(&board->caught_up, 1);
+    assert_int_equal(board->served_then, 6);
+    assert_int_equal(board->left, 0);
+    stop();
+}
+
 /* In line -------------------------------------------------------------------------------------- */
 
 static void ask_long(int *fds, int count) {
@@ -1038,6 +1077,7 @@ int main(void) {
         TEST(idle_connections_end),
         TEST(batches),
         TEST(batch_of_one),
+        TEST(what_is_left_waits_until_nobody_does),
         TEST(one_long_at_a_time),
         TEST(a_turn_is_waited_for),
         TEST(who_hangs_up_leaves_the_line),
