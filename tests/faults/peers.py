@@ -64,7 +64,7 @@ class Slow:
             link.close()
 
 
-@fault("slow-bodies", seconds=60, brief=0.8)
+@fault("slow-bodies", seconds=300, brief=0.8)
 def slow_bodies(lab):
     """bodies that come a byte at a time, on many connections through the web server"""
     with lab.load(mix=CHECKS) as base:
