@@ -249,6 +249,7 @@ static void tick(struct master *master) {
     if (master->ops->tick)
         master->ops->tick(master->present->plan);
     look_at_queues(master->present);
+    log_tell_left_out(false);
     master->ticked_ms = now;
     master->tick_ms = now + POOL_TICK_MS;
 }
@@ -392,6 +393,7 @@ int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv) {
     code = start(&master, plan);
     if (code == 0) {
         loop(&master);
+        log_tell_left_out(true);
         log_info("stopped");
     }
     finish(&master, plan);

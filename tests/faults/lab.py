@@ -289,7 +289,7 @@ def new_lab(brief, **settings):
         for instance in run_instance(**{
                 "redis__url": store.url, "redis__timeout": "300ms", "mariadb__timeout": "1s",
                 "pool__web__workers": "4" if brief else "8", "pool__login__workers": "2",
-                "server__hang": "1s", **settings}):
+                "server__hang": "1s", "log__repeat": "100000/1s", **settings}):
             yield Lab(instance, store, brief)
     finally:
         store.end()
