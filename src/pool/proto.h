@@ -51,7 +51,7 @@ struct board_pool {
 /* A worker that dies younger than this slows the next birth in its pool. */
 #define YOUNG_MS        1000
 #define BACK_OFF_MIN_MS 100
-#define BACK_OFF_MAX_MS 3000
+#define BACK_OFF_MAX_MS 1000
 /* A new generation has this long to be ready, and may lose this many workers before it is. */
 #define READY_MS         30000
 #define READY_MAX_DEATHS 3
