@@ -264,20 +264,21 @@ static void write_one(struct audit *audit, const struct audit_row *row) {
     lose(audit, row, db_why(audit->db));
 }
 
-static bool insert_all(struct audit *audit, const struct pending *pending) {
-    for (; pending != NULL; pending = pending->next)
-        if (audit_insert(audit->db, audit->arena, &pending->row) != ANSWER_YES)
-            return false;
-    return true;
+/* One statement, so that many take no longer than one may. */
+static bool insert_all(struct audit *audit, const struct pending *pending, size_t count) {
+    const struct audit_row **rows = arena_alloc(audit->arena, count * sizeof *rows);
+    for (size_t i = 0; i < count; i++, pending = pending->next)
+        rows[i] = &pending->row;
+    return audit_insert_all(audit->db, audit->arena, rows, count) == ANSWER_YES;
 }
 
 /* False: none was written, and each is to be tried by itself: it may be one that the others fail for.
  * After a commit of which nobody knows how it ended they are lost rather than written twice. */
-static bool write_together(struct audit *audit, const struct pending *first) {
+static bool write_together(struct audit *audit, const struct pending *first, size_t count) {
     int64_t begun = clock_mono_ms();
     if (is_resting(audit))
         return false;
-    if (db_begin(audit->db) != ANSWER_YES || !insert_all(audit, first)) {
+    if (db_begin(audit->db) != ANSWER_YES || !insert_all(audit, first, count)) {
         db_rollback(audit->db);
         rest_after(audit, begun);
         return false;
@@ -299,10 +300,11 @@ void audit_flush(const struct realm *realm) {
     if (!audit_has_notes(realm))
         return;
     struct pending *first = audit->first;
+    size_t count = audit->count;
     audit->first = NULL;
     audit->end = &audit->first;
     audit->count = 0;
-    if (first->next == NULL || !write_together(audit, first))
+    if (count == 1 || !write_together(audit, first, count))
         for (struct pending *pending = first; pending != NULL; pending = pending->next)
             write_one(audit, &pending->row);
     clean_up(audit);

@@ -27,18 +27,35 @@ const char *audit_time(struct arena *arena, int64_t wall_us) {
     return arena_printf(arena, "%.19s.%06d", text, (int)(wall_us % 1000000));
 }
 
-enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_row *row) {
+/* Of AUDIT_TUPLE in sql.c. */
+enum { COLUMNS = 9 };
+
+static void fill_in(struct arena *arena, const struct audit_row *row, struct db_value *params) {
     struct db_value nobody = {.kind = DB_NULL};
-    struct db_value params[] = {DB_TEXT_OR_NULL(audit_time(arena, row->at_us)),
-                                fitting(arena, row->event, EVENT_MAX),
-                                row->user_id != 0 ? DB_NUMBER(row->user_id) : nobody,
-                                fitting(arena, row->email, EMAIL_MAX),
-                                fitting(arena, row->actor, ACTOR_MAX),
-                                fitting(arena, row->address, ADDRESS_MAX),
-                                fitting(arena, row->session, ID_MAX),
-                                fitting(arena, row->request_id, ID_MAX),
-                                DB_TEXT_OR_NULL(row->details)};
-    enum answer answer = db_run(db, arena, STMT_AUDIT_INSERT, params, 9, NULL);
+    params[0] = DB_TEXT_OR_NULL(audit_time(arena, row->at_us));
+    params[1] = fitting(arena, row->event, EVENT_MAX);
+    params[2] = row->user_id != 0 ? DB_NUMBER(row->user_id) : nobody;
+    params[3] = fitting(arena, row->email, EMAIL_MAX);
+    params[4] = fitting(arena, row->actor, ACTOR_MAX);
+    params[5] = fitting(arena, row->address, ADDRESS_MAX);
+    params[6] = fitting(arena, row->session, ID_MAX);
+    params[7] = fitting(arena, row->request_id, ID_MAX);
+    params[8] = DB_TEXT_OR_NULL(row->details);
+}
+
+enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_row *row) {
+    struct db_value params[COLUMNS];
+    fill_in(arena, row, params);
+    enum answer answer = db_run(db, arena, STMT_AUDIT_INSERT, params, COLUMNS, NULL);
+    return answer == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+enum answer audit_insert_all(struct db *db, struct arena *arena, const struct audit_row **rows,
+                             size_t count) {
+    struct db_value *params = arena_alloc(arena, count * COLUMNS * sizeof *params);
+    for (size_t i = 0; i < count; i++)
+        fill_in(arena, rows[i], params + i * COLUMNS);
+    enum answer answer = db_run_wide(db, arena, WIDE_AUDIT_INSERT, count, params, NULL);
     return answer == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 

@@ -23,6 +23,9 @@ struct audit_row {
 
 /* id is the database's.  YES or UNKNOWN. */
 enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_row *row);
+/* The same for count of them (at least 1) in one statement; UNKNOWN: none is there, or all are. */
+enum answer audit_insert_all(struct db *db, struct arena *arena, const struct audit_row **rows,
+                             size_t count);
 
 /* Which rows are wanted.  Times are "2026-11-20 12:30:22.123456", UTC. */
 struct audit_filter {

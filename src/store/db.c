@@ -308,7 +308,10 @@ enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement 
     memset(result, 0, sizeof *result);
     if (!ensure(db))
         return ANSWER_UNKNOWN;
+    int64_t begun = metrics_clock();
+    metrics_begin(TIMER_MARIADB);
     unsigned error = execute_wide(db, arena, which, rows, params, result);
+    metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
     if (error == 0 || error == ER_DUP_ENTRY)
         return error == 0 ? ANSWER_YES : ANSWER_NO;
     if (!connection_is_sound(error))

@@ -76,7 +76,7 @@ enum answer db_begin(struct db *db);
 enum answer db_commit(struct db *db);
 void db_rollback(struct db *db);
 /* Runs a statement for so many rows (at least 1), whose params follow each other; answers as db_run
- * does, and repeats nothing. */
+ * does, but logs nothing, repeats nothing, and tells nobody that MariaDB is away: many rows may take long. */
 enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
                         const struct db_value *params, struct db_result *result);
 /* Whether another worker has just found that MariaDB does not answer: what is of no use to anybody who

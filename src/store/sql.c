@@ -13,6 +13,10 @@
 #define CLIENT_COLUMNS "id, secret_sha256, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%SZ')"
 
 /* The columns of struct audit_row (store/audit.h), in its order. */
+#define AUDIT_INSERT                                                                               \
+    "INSERT INTO audit (at, event, user_id, email, actor, address, session, request_id, details) "   \
+    "VALUES "
+#define AUDIT_TUPLE "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
 #define AUDIT_COLUMNS                                                                              \
     "SELECT id, DATE_FORMAT(at, '%Y-%m-%dT%H:%i:%S.%fZ'), event, user_id, email, actor, address, " \
     "session, request_id, details FROM audit WHERE "
@@ -62,9 +66,7 @@ const struct sql sql_statements[STMT_COUNT] = {
                             false},
     [STMT_CLIENT_DELETE] = {"DELETE FROM clients WHERE id = ?", false},
     [STMT_PING] = {"SELECT 1", true},
-    [STMT_AUDIT_INSERT] = {"INSERT INTO audit (at, event, user_id, email, actor, address, session, "
-                           "request_id, details) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                           false},
+    [STMT_AUDIT_INSERT] = {AUDIT_INSERT AUDIT_TUPLE, false},
     [STMT_AUDIT_LIST] = {AUDIT_COLUMNS AUDIT_PAGE, true},
     [STMT_AUDIT_LIST_USER] = {AUDIT_COLUMNS "user_id = ? AND " AUDIT_PAGE, true},
     [STMT_AUDIT_LIST_EVENT] = {AUDIT_COLUMNS "event = ? AND " AUDIT_PAGE, true},
@@ -88,4 +90,5 @@ const struct sql_wide sql_wides[WIDE_COUNT] = {
                            "VALUES ",
                            "(?, ?, ?, ?, ?, ?, ?, IF(?, UTC_TIMESTAMP(3), NULL), UTC_TIMESTAMP(3))", ""},
     [WIDE_ROLES_INSERT] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES ", "(?, ?)", ""},
+    [WIDE_AUDIT_INSERT] = {AUDIT_INSERT, AUDIT_TUPLE, ""},
 };

@@ -48,13 +48,13 @@ struct sql {
 
 extern const struct sql sql_statements[STMT_COUNT];
 
-/* Statements for any number of rows: head, then tuple for each with commas between, then tail.  Only
- * gatehousectl runs them. */
+/* Statements for any number of rows: head, then tuple for each with commas between, then tail. */
 enum wide_statement {
     WIDE_USERS_BY_EMAIL,
     WIDE_USERS_BY_USERNAME,
     WIDE_USERS_INSERT,
     WIDE_ROLES_INSERT,
+    WIDE_AUDIT_INSERT,
     WIDE_COUNT
 };
 

@@ -167,22 +167,27 @@ def test_a_login_pays_for_one_insert(site, user):
     assert paid["Com_begin"] == paid["Com_commit"] <= 2
 
 
-def test_many_at_once_share_a_commit(site, user):
-    """Whoever still waits for an answer waits for no event of another's."""
-    def transactions():
-        return int(site.sql("SHOW GLOBAL STATUS LIKE 'Com_begin'")[0][1])
-    workers = [pid for pid in site.workers() if os.getpriority(os.PRIO_PROCESS, pid) > 0]
-    before = transactions()
+def login_in_a_crowd(user, count):
+    """So many logins at once, which have come before the first is looked at."""
+    workers = [pid for pid in user.site.workers() if os.getpriority(os.PRIO_PROCESS, pid) > 0]
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     try:
-        thread = threading.Thread(target=at_once, args=(30, lambda _: user.login()))
+        thread = threading.Thread(target=at_once, args=(count, lambda _: user.login()))
         thread.start()
         time.sleep(1)
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
     thread.join()
+
+
+def test_many_at_once_share_a_commit(site, user):
+    """Whoever still waits for an answer waits for no event of another's."""
+    def transactions():
+        return int(site.sql("SHOW GLOBAL STATUS LIKE 'Com_begin'")[0][1])
+    before = transactions()
+    login_in_a_crowd(user, 30)
     events = recorded(user, "register", *["login"] * 30)
     assert len({event["session"] for event in events}) == 31
     assert len({event["requestId"] for event in events}) == 31
@@ -650,6 +655,26 @@ def test_without_the_trail_sign_in_goes_on(lax, how):
     for secret in (PASSWORD, WRONG, login.access, login.refresh_token, login.session):
         assert secret not in log.text()
     assert lax.workers() == workers
+
+
+def test_a_slow_trail_takes_no_more_than_a_moment(lax):
+    """Each row takes long, none too long: the rest is in the log, and nobody waits for all of them."""
+    user, lost = lax.register(), lost_of(lax)
+    recorded(user, "register")
+    lax.sql("CREATE TRIGGER slow BEFORE INSERT ON audit FOR EACH ROW SET @slept = SLEEP(0.4)")
+    try:
+        login_in_a_crowd(user, 24)
+        wait_until(lambda: len(events_of(user)) - 1 + lost_of(lax) - lost == 24, 20)
+        assert lost_of(lax) > lost
+    finally:
+        lax.sql("DROP TRIGGER slow")
+
+    def all_record_again():
+        before, again = lost_of(lax), lax.register()
+        login_in_a_crowd(again, 8)
+        wait_until(lambda: len(events_of(again)) - 1 + lost_of(lax) - before >= 8, 20)
+        return lost_of(lax) == before
+    wait_until(all_record_again, 30)
 
 
 def test_where_it_must_be_recorded_nothing_else_is_done(strict):
