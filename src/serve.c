@@ -9,12 +9,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "domain/password.h"
 #include "fcgi/loop.h"
 #include "pool/confine.h"
 #include "store/durability.h"
 
 #define HASHING_NICE     10
-#define QUEUE_PER_WORKER 32
+#define QUEUE_PER_HASH   32
 
 struct serving {
     const struct worker *worker;
@@ -96,6 +97,16 @@ static void step_back(void) {
         log_warning("hashing cannot be given a lower priority", F_ERRNO(errno));
 }
 
+static void before_hash(void *context) {
+    const struct serving *serving = context;
+    worker_permit(serving->worker, (unsigned)serving->realm->conf->password_concurrency);
+}
+
+static void after_hash(void *context) {
+    const struct serving *serving = context;
+    worker_permit_end(serving->worker);
+}
+
 static const struct site *site_of(const struct worker *worker) {
     return ((struct generation *)worker->plan->world)->site;
 }
@@ -118,8 +129,10 @@ static int64_t waiting(void *context) {
 }
 
 /* Below the kernel's own limit, at which clients would be told nothing but that nobody listens. */
-static size_t queue_of(const struct conf_pool *settings) {
-    int64_t queue = QUEUE_PER_WORKER * settings->workers, most = settings->backlog / 2;
+static size_t queue_of(const struct conf *conf, const struct conf_pool *settings) {
+    int64_t at_once = conf->password_concurrency < settings->workers ? conf->password_concurrency
+                                                                     : settings->workers;
+    int64_t queue = QUEUE_PER_HASH * at_once, most = settings->backlog / 2;
     if (settings->batch != 1)
         return 0;
     if (settings->queue > 0)
@@ -135,7 +148,7 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .pass_out_fd = serving->worker->pass_out_fd,
                                    .peers = site_of(serving->worker)->peers[pool_of(serving->worker)],
                                    .batch = (size_t)settings->batch,
-                                   .queue = queue_of(settings),
+                                   .queue = queue_of(conf, settings),
                                    .waiting = waiting,
                                    .max_body = (size_t)conf->server_max_body,
                                    .request_timeout_ms = conf->server_request_timeout,
@@ -207,6 +220,7 @@ int serve_work(const struct worker *worker) {
                               .realm = &realm,
                               .board = generation->keys};
     api_on_step(serving.api, beat, &serving);
+    password_around(before_hash, after_hash, &serving);
     api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
     struct loop *loop = make_loop(&serving, generation->site->conf);
     if (generation->site->conf->server_seccomp && confine_is_built_in())
@@ -216,6 +230,7 @@ int serve_work(const struct worker *worker) {
     log_tell_left_out(true);
     loop_free(&loop);
     api_free(&serving.api);
+    password_around(NULL, NULL, NULL);
     realm_close(&realm);
     keyring_free(&serving.keys);
     return ok ? 0 : EX_OSERR;

@@ -214,6 +214,8 @@ bool check_peers(char *text, char *why, size_t why_size) {
 
 /* Two generations live side by side during a reload, and the pool's board has 1024 slots. */
 enum { MOST_WORKERS = 512 };
+/* How many more workers there are than may hash at once: what waits for MariaDB's disk hashes nothing. */
+enum { SPARE_HASHERS = 2 };
 
 static const struct option *option_named(const char *section, const char *key) {
     for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
@@ -229,13 +231,18 @@ static const struct option *pool_option_named(const char *key) {
     return NULL;
 }
 
-static void resolve_pool(struct conf_pool *pool) {
-    if (pool->workers == 0) {
-        long online = sysconf(_SC_NPROCESSORS_ONLN);
-        pool->workers = online < 2 ? 2 : online > MOST_WORKERS / 4 ? MOST_WORKERS / 4 : online;
-    }
+static int64_t processors(void) {
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > MOST_WORKERS / 4 ? MOST_WORKERS / 4 : online;
+}
+
+static void resolve_pool(const struct conf *conf, struct conf_pool *pool) {
     if (pool->batch == 0)
         pool->batch = strcmp(pool->name, "login") == 0 ? 1 : 64;
+    if (pool->workers == 0)
+        pool->workers = pool->batch == 1   ? conf->password_concurrency + SPARE_HASHERS
+                        : processors() < 2 ? 2
+                                           : processors();
 }
 
 static bool cost_ok(struct conf *conf, bool cost_given, char *why, size_t why_size) {
@@ -341,9 +348,11 @@ const struct option *conf_check_whole(struct conf *conf, bool cost_given,
     const struct option *wrong = check_tls(conf, why, why_size);
     if (wrong != NULL)
         return wrong;
+    if (conf->password_concurrency == 0)
+        conf->password_concurrency = processors();
     for (size_t i = 0; i < conf->pool_count; i++) {
         *pool = &conf->pools[i];
-        resolve_pool(&conf->pools[i]);
+        resolve_pool(conf, &conf->pools[i]);
         if ((blame = check_doors(&conf->pools[i], why, why_size)) != NULL)
             return pool_option_named(blame);
         if (!*conf->pools[i].listen)

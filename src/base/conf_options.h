@@ -145,6 +145,9 @@ OPT_CHOICE(password, scheme, "bcrypt", "bcrypt|yescrypt",
            "How new password hashes are made.")
 OPT_INT(password, cost, "12", "1", "20",
         "The cost of new hashes: bcrypt 4 to 20, yescrypt 1 to 11.")
+OPT_INT(password, concurrency, "0", "0", "128",
+        "How many passwords are hashed at once at the most, by all workers together; empty or 0: one for "
+        "each processor.")
 OPT_INT(password, min_length, "8", "8", "64",
         "The fewest characters of a new password.")
 
@@ -194,7 +197,8 @@ OPT_RATE(log, repeat, "100/10s",
 POOL_TEXT(listen, "", check_listen,
           "/path/to.sock, or ADDRESS:PORT, or [ADDRESS]:PORT; empty: this pool is off.")
 POOL_INT(workers, "0", "0", "1024",
-         "How many processes; empty or 0: one for each processor, at least 2.")
+         "How many processes; empty or 0: one for each processor, at least 2. With batch = 1 two more "
+         "than passwords may be hashed at once: while those wait for the stores all processors hash.")
 POOL_INT(batch, "0", "0", "1024",
          "How many requests one worker takes at once. Those that hash a password wait their turn, "
          "at most as many again; further ones are answered 503. With 1 it takes one request at a "
@@ -207,8 +211,8 @@ POOL_INT(backlog, "1024", "1", "65535",
          "How many connections may wait to be accepted.")
 POOL_INT(queue, "0", "0", "65535",
          "With batch = 1: how many requests may wait for a worker. While more do, the next that wants a "
-         "password hashed is answered 503 (Retry-After) at once. Empty or 0: 32 for each worker, "
-         "at most half of backlog.")
+         "password hashed is answered 503 (Retry-After) at once. Empty or 0: 32 for each password that "
+         "may be hashed at once, at most half of backlog.")
 POOL_TEXT(owner, "", NULL, "Who owns the Unix socket; empty: who started gatehouse.")
 POOL_TEXT(group, "", NULL, "The group of the Unix socket; empty: that of who started gatehouse.")
 POOL_TEXT(mode, "0660", check_mode, "The permissions of the Unix socket.")

@@ -22,6 +22,17 @@
 /* 32 KiB that hold the password while it is hashed: one a process, wiped after each use. */
 static struct crypt_data scratch;
 
+static struct {
+    void (*before)(void *), (*after)(void *);
+    void *context;
+} around;
+
+void password_around(void (*before)(void *context), void (*after)(void *context), void *context) {
+    around.before = before;
+    around.after = after;
+    around.context = context;
+}
+
 size_t password_max_bytes(const struct conf *conf) {
     return conf->password_scheme == PASSWORD_BCRYPT ? BCRYPT_MAX_BYTES : YESCRYPT_MAX_BYTES;
 }
@@ -41,10 +52,14 @@ static bool new_setting(const struct conf *conf, int64_t cost,
 
 /* crypt_rn of a text that ends with a NUL; false when it fails or answers an error token. */
 static bool run_crypt(const char *text, const char *setting, char out[PASSWORD_HASH_SIZE]) {
+    if (around.before != NULL)
+        around.before(around.context);
     int64_t begun = metrics_clock();
     metrics_begin(TIMER_HASH);
     const char *hash = crypt_rn(text, setting, &scratch, (int)sizeof scratch);
     metrics_timer(TIMER_HASH, metrics_clock() - begun);
+    if (around.after != NULL)
+        around.after(around.context);
     bool ok = hash != NULL && hash[0] != '*' && strlen(hash) < PASSWORD_HASH_SIZE;
     if (ok)
         snprintf(out, PASSWORD_HASH_SIZE, "%s", hash);

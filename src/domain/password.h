@@ -15,6 +15,10 @@
 
 #define PASSWORD_HASH_SIZE 256
 
+/* What this process does before each hash, and after it: others may have to wait for it, or it for them.
+ * NULL: nothing. */
+void password_around(void (*before)(void *context), void (*after)(void *context), void *context);
+
 /* A new hash with today's parameters.  False: libxcrypt failed (logged). */
 bool password_hash(const struct conf *conf, const char *password, size_t len,
                    char out[PASSWORD_HASH_SIZE]);

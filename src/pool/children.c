@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "pool/board.h"
+#include "pool/permits.h"
 
 static struct child children[POOL_MAX_WORKERS];
 static const struct pool_ops *ops;
@@ -34,6 +35,7 @@ void children_init(const struct pool_ops *its_ops, const struct listen_set *its_
     sockets = its_sockets;
     channels = its_channels;
     board_create();
+    permits_create();
 }
 
 /* Counting ------------------------------------------------------------------------------------ */
@@ -237,6 +239,7 @@ bool children_reap(pid_t pid, int status) {
             generation->deaths_before_ready++;
     }
     board_clear((unsigned)(child - children));
+    permits_of_dead(pid);
     child->pid = 0;
     return true;
 }

@@ -109,6 +109,14 @@ void worker_busy(const struct worker *worker, int64_t since_mono_ms);
  */
 bool worker_turn(const struct worker *worker, bool wanted);
 
+/*
+ * What fills a processor for a while: at most so many workers of all pools and generations do it at once.
+ * Returns when this one may, after PERMIT_WAIT_MS in any case: nobody is locked out by one that is stuck.
+ * Beats while it waits.  worker_permit_end: it is done.
+ */
+void worker_permit(const struct worker *worker, unsigned most);
+void worker_permit_end(const struct worker *worker);
+
 /* How many connections wait at the worker's listening socket; -1: the system does not say. */
 int64_t worker_waiting(const struct worker *worker);
 

@@ -48,6 +48,10 @@ struct board_pool {
 
 /* Who has had a turn for longer, or has not asked for one so long, is stuck and counts no more. */
 #define TURN_MS 5000
+/* Who has had a permit for longer than another can wait for one is stuck, too; waiting, a worker says so
+ * often that it goes on. */
+#define PERMIT_WAIT_MS 10000
+#define PERMIT_BEAT_MS 250
 /* A worker that dies younger than this slows the next birth in its pool. */
 #define YOUNG_MS        1000
 #define BACK_OFF_MIN_MS 100

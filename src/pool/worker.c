@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "pool/board.h"
 #include "pool/children.h"
+#include "pool/permits.h"
 #include "pool/queue.h"
 #include "pool/signals.h"
 #include "pool/status.h"
@@ -89,6 +90,17 @@ bool worker_turn(const struct worker *worker, bool wanted) {
     unsigned workers = worker->pool->workers;
 
     return board_turn(worker->slot, workers > 1 ? workers - 1 : 1, wanted);
+}
+
+void worker_permit(const struct worker *worker, unsigned most) {
+    for (int64_t ms = 0; ms < PERMIT_WAIT_MS && !permits_take(most, PERMIT_BEAT_MS);
+         ms += PERMIT_BEAT_MS)
+        worker_beat(worker);
+}
+
+void worker_permit_end(const struct worker *worker) {
+    (void)worker;
+    permits_give();
 }
 
 int64_t worker_waiting(const struct worker *worker) {

@@ -1,14 +1,16 @@
 """A pool that hashes has a queue with an end: who stands too far behind is told so at once."""
 import json
 import os
+import select
 import signal
 import socket
+import time
 
 import pytest
 
 import fastcgi
 from costs import room
-from gate import PASSWORD, fresh_email
+from gate import PASSWORD, fresh_email, wait_until
 from own_service import Service
 
 QUEUE = 4
@@ -101,3 +103,63 @@ def test_others_do_not_notice(service, account):
     finally:
         os.kill(worker, signal.SIGCONT)
     assert {answer(link)[0] for link in links} == {200, 503}
+
+
+@pytest.fixture(name="narrow")
+def fixture_narrow(site):
+    """Three workers, of which one at a time may hash; and a hash takes long."""
+    with room() as directory:
+        service = Service(site, directory, "env", "GATEHOUSE_PASSWORD_COST=14",
+                          "GATEHOUSE_PASSWORD_CONCURRENCY=1", "GATEHOUSE_POOL_LOGIN_WORKERS=3")
+        yield service
+        service.stop()
+
+
+def ticks(pid):
+    """What a process has had of a processor, in hundredths of a second."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(") ")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def who_hashes(service, count):
+    """Logins of so many, of which one is being looked at: (who does, the others, links)."""
+    account = {"email": fresh_email(), "password": PASSWORD}
+    assert service.call("POST", "/register", account)[0] == 201
+    workers = [pid for pid in service.workers() if os.getpriority(os.PRIO_PROCESS, pid) > 0]
+    assert len(workers) == 3
+    before = {pid: ticks(pid) for pid in workers}
+    links = [send(service, "POST", "/login", json.dumps(account).encode()) for _ in range(count)]
+    wait_until(lambda: any(ticks(pid) - before[pid] >= 20 for pid in workers), 30)
+    first = max(workers, key=lambda pid: ticks(pid) - before[pid])
+    others = [pid for pid in workers if pid != first]
+    assert all(ticks(pid) - before[pid] <= 5 for pid in others)
+    return first, others, links
+
+
+def everything(link):
+    with link:
+        return b"".join(iter(lambda: link.recv(65536), b""))
+
+
+def test_whoever_dies_while_it_hashes_holds_up_nobody(narrow):
+    first, others, links = who_hashes(narrow, 3)
+    os.kill(first, signal.SIGSTOP)
+    before = [ticks(pid) for pid in others]
+    time.sleep(1)
+    assert all(ticks(pid) - was <= 5 for pid, was in zip(others, before))
+    os.kill(first, signal.SIGKILL)
+    answers = [everything(link) for link in links]
+    assert [len(text) for text in answers].count(0) == 1
+    assert [b"Status: 200" in text for text in answers].count(True) == 2
+    wait_until(lambda: len(narrow.workers()) == 4, 30)
+
+
+def test_whoever_is_stuck_while_it_hashes_does_not_hold_up_others_for_long(narrow):
+    first, _, links = who_hashes(narrow, 2)
+    os.kill(first, signal.SIGSTOP)
+    try:
+        assert select.select(links, [], [], 60)[0]
+    finally:
+        os.kill(first, signal.SIGCONT)
+    assert [answer(link)[0] for link in links] == [200, 200]
