@@ -65,12 +65,13 @@ class Fastify:
 
     def start(self, stage, env):
         home = stage.dir / "fastify"
-        home.mkdir()
+        home.mkdir(exist_ok=True)
         for file in (PEERS / "fastify").iterdir():
             shutil.copy(file, home)
         if not shutil.which("npm"):
             raise Failure("npm is not installed")
-        run("npm", "ci", "--no-audit", "--no-fund", cwd=home)
+        if not (home / "node_modules").exists():
+            run("npm", "ci", "--no-audit", "--no-fund", cwd=home)
         self.port = free_port()
         self.process = stage.start("node", home / "server.js", self.port, CORES, env["redis"],
                                    env["key"], env["mariadb"], env["database"], ready=self.port)
