@@ -3,7 +3,9 @@ local requests = {}
 
 function init(args)
     for token in io.lines(args[1]) do
-        requests[#requests + 1] = wrk.format("GET", nil, {["Authorization"] = "Bearer " .. token})
+        -- Each differs, so that few sessions cost the client no less than many.
+        requests[#requests + 1] = wrk.format("GET", string.format("%s?%06d", wrk.path, #requests),
+                                             {["Authorization"] = "Bearer " .. token})
     end
 end
 

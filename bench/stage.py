@@ -193,12 +193,16 @@ class Stage:
         run(os.environ.get("CC", "gcc"), *flags, BENCH / f"{program}.c", "-o", self.dir / program,
             *libraries)
 
-    def redis(self):
-        """A Redis of our own, for a run without gatehouse."""
-        path = self.dir / "redis.sock"
-        self.start("redis-server", "--port", 0, "--unixsocket", path, "--save", "",
-                   "--dir", self.dir, ready=path)
+    def redis(self, name="redis"):
+        """A Redis of our own, without gatehouse."""
+        path = self.dir / f"{name}.sock"
+        self.start("redis-server", "--port", 0, "--unixsocket", path, "--unixsocketperm", 777,
+                   "--save", "", "--dir", self.dir, ready=path)
         return str(path)
+
+    def pid_of(self, redis):
+        info = run("redis-cli", "-s", redis, "INFO", "server")
+        return int(re.search(r"process_id:(\d+)", info).group(1))
 
     def record(self, redis_socket, who):
         """The session's record that bare looks up, beside gatehouse's own in the same Redis."""
