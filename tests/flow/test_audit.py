@@ -159,12 +159,12 @@ def test_a_login_pays_for_one_insert(site, user):
     before = asked()
     for _ in range(5):
         user.login()
-    wait_until(lambda: asked()["Com_stmt_execute"] - before["Com_stmt_execute"] >= 5 * 3, 10)
+    wait_until(lambda: site.sql(f"SELECT COUNT(*) FROM audit WHERE user_id = {user.id}")[0][0] == 7, 10)
     # Who is it; they were here; and it is recorded, without a transaction where it is alone (a worker
-    # that is slow to look may have two).
+    # that is slow to look may have two or three, and records them by one statement).
     paid = {name: count - before[name] for name, count in asked().items()}
-    assert paid["Com_stmt_execute"] == 5 * 3
     assert paid["Com_begin"] == paid["Com_commit"] <= 2
+    assert 15 - 2 * paid["Com_begin"] <= paid["Com_stmt_execute"] <= 15 - paid["Com_begin"]
 
 
 def login_in_a_crowd(user, count):
