@@ -1,11 +1,8 @@
 #include "pool/permits.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
-#include <time.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,17 +10,22 @@
 #include "pool/pool.h"
 
 static struct permits {
-    _Atomic uint32_t given;   /* counts; whoever waits sleeps until it is another */
     _Atomic uint32_t waiting; /* too high when somebody died who waited: that costs a call for each give */
     _Atomic int32_t holders[PERMITS_MAX];
 } *permits;
+
+/* A datagram wakes one of those that wait, and where its sender runs, who is about to wait for a store:
+ * woken by futex(2) it may stand behind another that hashes, while a processor idles. */
+static int bell[2] = {-1, -1};
 
 /* Which of them this process has; -1: none. */
 static int own = -1;
 
 void permits_create(void) {
-    if (permits == NULL)
-        permits = pool_shared_memory(sizeof *permits);
+    if (permits != NULL)
+        return;
+    permits = pool_shared_memory(sizeof *permits);
+    MUST(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, bell) == 0);
 }
 
 static bool take_one(unsigned most) {
@@ -37,33 +39,33 @@ static bool take_one(unsigned most) {
     return false;
 }
 
-static void wake(int count) {
-    atomic_fetch_add(&permits->given, 1);
-    if (atomic_load(&permits->waiting) > 0)
-        syscall(SYS_futex, &permits->given, FUTEX_WAKE, count, NULL, NULL, 0);
+/* Where so many rings are unheard that no more fit, everybody wakes in any case. */
+static void wake(uint32_t count) {
+    for (uint32_t waiting = atomic_load(&permits->waiting); count > 0 && waiting > 0; count--, waiting--)
+        (void)!send(bell[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* Until a permit was given since seen was read, a signal came, or the time is over. */
-static void sleep_for(uint32_t seen, int64_t ms) {
-    struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+/* Until the bell rings, a signal comes, or the time (at least 1 ms) is over. */
+static void listen_for(int64_t ms) {
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+    char ring;
 
-    atomic_fetch_add(&permits->waiting, 1);
-    syscall(SYS_futex, &permits->given, FUTEX_WAIT, seen, &time, NULL, 0);
-    atomic_fetch_sub(&permits->waiting, 1);
+    setsockopt(bell[0], SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    (void)!recv(bell[0], &ring, 1, 0);
 }
 
 bool permits_take(unsigned most, int64_t wait_ms) {
     int64_t until = clock_mono_ms() + wait_ms, now;
 
     MUST(permits != NULL && own < 0 && most >= 1 && most <= PERMITS_MAX);
-    for (;;) {
-        uint32_t seen = atomic_load(&permits->given);
-        if (take_one(most))
-            return true;
-        if ((now = clock_mono_ms()) >= until)
-            return false;
-        sleep_for(seen, until - now);
-    }
+    if (take_one(most))
+        return true;
+    /* Announced before it looks again, so that no permit is given unheard. */
+    atomic_fetch_add(&permits->waiting, 1);
+    while (!take_one(most) && (now = clock_mono_ms()) < until)
+        listen_for(until - now);
+    atomic_fetch_sub(&permits->waiting, 1);
+    return own >= 0;
 }
 
 void permits_give(void) {
@@ -78,9 +80,9 @@ void permits_of_dead(pid_t pid) {
     for (unsigned i = 0; permits != NULL && i < PERMITS_MAX; i++) {
         int32_t holder = (int32_t)pid;
         if (atomic_compare_exchange_strong(&permits->holders[i], &holder, 0))
-            wake(INT_MAX);
+            break;
     }
-    /* It may have been woken for a permit and have died before it took it. */
+    /* Also where it had none: it may have been woken for one and have died before it took it. */
     if (permits != NULL)
-        wake(INT_MAX);
+        wake(PERMITS_MAX);
 }

@@ -1,8 +1,8 @@
 /*
  * permits: how many processes at once may do what fills a processor.
  *
- * A permit belongs to a process, not to a pool or a generation.  Who waits is woken by the kernel
- * (futex(2)); nothing is locked, so nobody can die with a lock.
+ * A permit belongs to a process, not to a pool or a generation.  Nothing is locked, so nobody can die with
+ * a lock.
  */
 #ifndef POOL_PERMITS_H
 #define POOL_PERMITS_H
