@@ -877,8 +877,8 @@ def test_workers_hold_only_what_they_need(toy):
     toy.start()
     for path in (toy.web, login):
         pid = int(ask(path)[1])
-        # Its own listening socket, and the two ends of its pool's queue.
-        assert sockets_of(pid) == ["", "", path]
+        # Its own listening socket, and the two ends of its pool's queue and of the permits' bell.
+        assert sockets_of(pid) == ["", "", "", "", path]
 
 
 def test_service_manager_is_told(toy):
