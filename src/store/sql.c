@@ -12,11 +12,12 @@
 /* The columns of struct client (store/clients.h), in its order. */
 #define CLIENT_COLUMNS "id, secret_sha256, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%SZ')"
 
-/* The columns of struct audit_row (store/audit.h), in its order. */
+/* What fill_in (store/audit.c) gives, in its order. */
 #define AUDIT_INSERT                                                                               \
     "INSERT INTO audit (at, event, user_id, email, actor, address, session, request_id, details) "   \
     "VALUES "
 #define AUDIT_TUPLE "(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+/* The columns of struct audit_row (store/audit.h), in its order. */
 #define AUDIT_COLUMNS                                                                              \
     "SELECT id, DATE_FORMAT(at, '%Y-%m-%dT%H:%i:%S.%fZ'), event, user_id, email, actor, address, " \
     "session, request_id, details FROM audit WHERE "
