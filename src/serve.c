@@ -69,7 +69,9 @@ static bool left(void *context) {
 
 static void catch_up(void *context) {
     const struct serving *serving = context;
+    worker_busy(serving->worker, clock_mono_ms());
     api_catch_up(serving->api);
+    worker_busy(serving->worker, 0);
 }
 
 static void serve(void *context, struct fcgi_request **batch, size_t count) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "domain/audit.h"
+#include "domain/last_login.h"
 
 /* What a batch's arena keeps; larger requests give it back. */
 #define ARENA_BLOCK (64 * 1024)
@@ -251,7 +252,9 @@ static void ask_session(struct request *request) {
     case TOKEN_GOOD:
         break;
     }
-    request->lookup = session_check_ask(request->realm, request->arena, &request->credential);
+    /* Plain handlers may show the user, who was last here when this session began, at the earliest. */
+    request->lookup = session_check_ask(request->realm, request->arena, &request->credential,
+                                        request->route->kind == ROUTE_PLAIN);
     request_then(request, check_session);
 }
 
@@ -434,14 +437,16 @@ size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
     cache_flush(api->realm->cache);
     audit_set_scene(api->realm->audit, &(struct audit_scene){0});
     audit_flush_due(api->realm);
+    last_login_flush_due(api->realm->last_logins);
     arena_reset(api->arena, ARENA_KEEP);
     return count - api->put_off;
 }
 
 bool api_has_left(const struct api *api) {
-    return audit_has_notes(api->realm);
+    return audit_has_notes(api->realm) || last_login_has_notes(api->realm->last_logins);
 }
 
 void api_catch_up(struct api *api) {
     audit_flush(api->realm);
+    last_login_flush(api->realm->last_logins);
 }

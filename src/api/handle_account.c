@@ -4,17 +4,24 @@
 #include "api/cookie.h"
 #include "api/handlers.h"
 #include "api/reply.h"
+#include "domain/last_login.h"
 #include "domain/throttle.h"
 
 static int64_t user_id(const struct request *request) {
     return strtoll(request->who.user_id, NULL, 10);
 }
 
+static void show(struct request *request, struct user *user) {
+    user->last_login_at =
+        last_login_shown(request->arena, user->last_login_at, request->who.began_ms);
+    reply_json(request, 200, reply_user(user));
+}
+
 void handle_profile(struct request *request) {
     struct user user;
     switch (users_by_id(request->realm->db, request->arena, user_id(request), &user)) {
     case ANSWER_YES:
-        reply_json(request, 200, reply_user(&user));
+        show(request, &user);
         return;
     case ANSWER_NO: /* deleted at this moment: so is the session */
         reply_error(request, ERROR_SESSION_EXPIRED);
@@ -69,7 +76,7 @@ void handle_profile_change(struct request *request) {
     enum account_result result = account_change_profile(
         request->realm, request->arena, user_id(request), &change, &user, &errors);
     if (result == ACCOUNT_DONE)
-        reply_json(request, 200, reply_user(&user));
+        show(request, &user);
     else
         reply_account_error(request, result, &errors, NULL);
 }

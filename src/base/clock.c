@@ -32,6 +32,11 @@ int64_t clock_mono_ms(void) {
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t clock_boot_ms(void) {
+    struct timespec t = now(CLOCK_BOOTTIME);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 int64_t clock_mono_us(void) {
     struct timespec t = now(CLOCK_MONOTONIC);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;

@@ -13,6 +13,8 @@ int64_t clock_wall_ms(void);
 int64_t clock_wall_us(void);
 /* Milliseconds that never step; what deadlines are counted in. */
 int64_t clock_mono_ms(void);
+/* The same, and a machine that sleeps counts as well. */
+int64_t clock_boot_ms(void);
 /* Microseconds that never step; what durations are measured in. */
 int64_t clock_mono_us(void);
 

@@ -38,7 +38,7 @@ static bool read_time(struct ctl *ctl, const char *option, bool last, const char
         ms = clock_wall_ms() - ms;
     else if (!when_parse(text, &ms))
         return false;
-    *out = audit_time(ctl->arena, (ms < 0 ? 0 : ms) * 1000 + (last ? 999 : 0));
+    *out = db_time(ctl->arena, (ms < 0 ? 0 : ms) * 1000 + (last ? 999 : 0));
     return true;
 }
 
@@ -185,7 +185,7 @@ static void move_window(struct follower *follower, const struct audit_row *newes
     struct arena *arena = arena_new(256);
     int64_t ms;
     if (when_parse(newest->at, &ms)) {
-        snprintf(since, 32, "%s", audit_time(arena, ms > LATE_MS ? (ms - LATE_MS) * 1000 : 0));
+        snprintf(since, 32, "%s", db_time(arena, ms > LATE_MS ? (ms - LATE_MS) * 1000 : 0));
         follower->filter.since = since;
     }
     arena_free(&arena);
@@ -265,7 +265,7 @@ int verb_audit_prune(struct ctl *ctl) {
     if (age_text == NULL || !when_age(age_text, &age))
         return fail(CTL_USAGE, "--older-than is an age: 90d, 24h, 30m");
     int64_t before_ms = clock_wall_ms() - age;
-    const char *before = audit_time(ctl->arena, before_ms > 0 ? before_ms * 1000 : 0);
+    const char *before = db_time(ctl->arena, before_ms > 0 ? before_ms * 1000 : 0);
     enum answer answered;
     do {
         answered = audit_prune(ctl->realm.db, ctl->arena, before, PRUNE_STEP, &step);

@@ -119,7 +119,7 @@ static bool judge_session(struct ctl *ctl, const char *sid, struct finding *find
     const char *sub = finding->claims.sub;
     int64_t last_ms;
     struct session_lookup lookup =
-        sessions_lookup_ask(ctl->realm.cache, ctl->arena, sid, finding->claims.jti);
+        sessions_lookup_ask(ctl->realm.cache, ctl->arena, sid, finding->claims.jti, false);
     cache_flush(ctl->realm.cache);
     switch (sessions_lookup_answer(&lookup, ctl->arena, &finding->who, &last_ms)) {
     case SESSION_UNKNOWN:

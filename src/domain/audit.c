@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "domain/rest.h"
 #include "store/audit.h"
 
 #define ARENA_BLOCK (8 * 1024)
@@ -16,9 +17,6 @@
  * are lost with a worker that dies. */
 #define TOGETHER      32
 #define TOGETHER_MS   250
-
-#define REST_MIN_MS 1000
-#define REST_MAX_MS 10000
 
 static const char *const names[AUDIT_EVENT_COUNT] = {
     [AUDIT_REGISTER] = "register",
@@ -63,7 +61,7 @@ struct audit {
     int64_t since; /* clock_mono_ms of the first */
     uint64_t lost;
     int64_t quiet_until, left_out; /* of what is recorded seldom */
-    int64_t rest_until;            /* clock_mono_ms; until then nothing is tried */
+    struct rest rest;              /* while it goes on nothing is tried */
 };
 
 const char *audit_event_name(unsigned event) {
@@ -240,16 +238,8 @@ enum answer audit_commit(const struct realm *realm, const struct audit_note *not
     return done;
 }
 
-/* A table that is locked, or a database that hangs, must not take a worker's whole time: after a
- * failure that took long it is left alone for five times as long. */
-static void rest_after(struct audit *audit, int64_t begun) {
-    int64_t rest = 5 * (clock_mono_ms() - begun);
-    if (rest >= REST_MIN_MS)
-        audit->rest_until = clock_mono_ms() + (rest < REST_MAX_MS ? rest : REST_MAX_MS);
-}
-
 static bool is_resting(const struct audit *audit) {
-    return clock_mono_ms() < audit->rest_until || db_is_away(audit->db);
+    return rest_goes_on(&audit->rest) || db_is_away(audit->db);
 }
 
 static void write_one(struct audit *audit, const struct audit_row *row) {
@@ -260,7 +250,7 @@ static void write_one(struct audit *audit, const struct audit_row *row) {
     }
     if (audit_insert(audit->db, audit->arena, row) == ANSWER_YES)
         return;
-    rest_after(audit, begun);
+    rest_after(&audit->rest, begun, 0);
     lose(audit, row, db_why(audit->db));
 }
 
@@ -280,11 +270,11 @@ static bool write_together(struct audit *audit, const struct pending *first, siz
         return false;
     if (db_begin(audit->db) != ANSWER_YES || !insert_all(audit, first, count)) {
         db_rollback(audit->db);
-        rest_after(audit, begun);
+        rest_after(&audit->rest, begun, 0);
         return false;
     }
     if (db_commit(audit->db) != ANSWER_YES) {
-        rest_after(audit, begun);
+        rest_after(&audit->rest, begun, 0);
         for (const struct pending *pending = first; pending != NULL; pending = pending->next)
             lose(audit, &pending->row, db_why(audit->db));
     }

@@ -14,6 +14,7 @@ struct grant {
     const char *refresh_token;
     int64_t refresh_expires_in_s;
     const char *session_token; /* NULL after a refresh: the client has it, and nobody else */
+    int64_t began_ms;          /* when the session was opened, by Redis's clock; 0 after a refresh */
     int64_t ends_in_s;         /* until the session's end, however busy */
 };
 

@@ -20,7 +20,7 @@ static int64_t issued_at(struct arena *arena, const char *text, size_t len) {
 
 static enum answer of_session(const struct realm *realm, struct arena *arena,
                               const struct credential *credential, struct introspection *facts) {
-    struct session_lookup lookup = session_check_ask(realm, arena, credential);
+    struct session_lookup lookup = session_check_ask(realm, arena, credential, false);
     struct session_times_lookup times = {0};
     if (credential->jti == NULL)
         times = sessions_times_ask(realm->cache, arena, credential->sid);

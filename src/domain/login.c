@@ -6,33 +6,51 @@
 #include "base/log.h"
 #include "domain/audit.h"
 #include "domain/canon.h"
+#include "domain/last_login.h"
 #include "domain/password.h"
 #include "domain/throttle.h"
 
 /* How often a login begins again because the user was changed under it. */
 #define TRIES 3
 
-/* What the user is looked up by; NULL: no such name can exist. */
+/* What all steps of one login are about. */
+struct attempt {
+    const struct realm *realm;
+    struct arena *arena;
+    const struct login_request *request;
+    const char *name; /* what the user is looked up by; NULL: no such name can exist */
+    struct throttle_result *limit;
+    struct user *user;
+    struct grant *grant;
+    bool changed; /* the user was, since they were read */
+    /* Before they were read: clock_boot_ms and cache_connections. */
+    int64_t begun;
+    uint64_t connections;
+};
+
+/* A login that took longer does not rely on what Redis was told for a while. */
+#define CERTAIN_MS 60000
+_Static_assert(CERTAIN_MS * 5 < SESSIONS_CHANGED_MS, "it is there for much longer than that");
+
 static const char *canonical_name(struct arena *arena, const struct login_request *request) {
     return request->email != NULL ? canon_email(arena, request->email)
                                   : canon_username(arena, request->username);
 }
 
-static enum answer find_user(const struct realm *realm, struct arena *arena,
-                             const struct login_request *request, const char *name,
-                             struct user *user) {
-    if (name == NULL)
+static enum answer find_user(const struct attempt *attempt) {
+    struct db *db = attempt->realm->db;
+    if (attempt->name == NULL)
         return ANSWER_NO;
-    return request->email != NULL ? users_by_email(realm->db, arena, name, user)
-                                  : users_by_username(realm->db, arena, name, user);
+    return attempt->request->email != NULL
+               ? users_by_email(db, attempt->arena, attempt->name, attempt->user)
+               : users_by_username(db, attempt->arena, attempt->name, attempt->user);
 }
 
-static enum login_result check_limits(const struct realm *realm, struct arena *arena,
-                                      const struct login_request *request, const char *name,
-                                      struct throttle_result *limit) {
-    struct throttle throttle = throttle_login_ask(realm, arena, request->client.ip, name);
-    cache_flush(realm->cache);
-    switch (throttle_answer(realm, &throttle, limit)) {
+static enum login_result check_limits(const struct attempt *attempt) {
+    struct throttle throttle = throttle_login_ask(attempt->realm, attempt->arena,
+                                                  attempt->request->client.ip, attempt->name);
+    cache_flush(attempt->realm->cache);
+    switch (throttle_answer(attempt->realm, &throttle, attempt->limit)) {
     case ANSWER_YES:
         return LOGIN_DONE;
     case ANSWER_NO:
@@ -43,15 +61,21 @@ static enum login_result check_limits(const struct realm *realm, struct arena *a
 }
 
 /* The account's other name, under which the owner may come back to this address. */
-static const char *other_name(struct arena *arena, const struct login_request *request,
-                              const struct user *user) {
-    if (request->email == NULL)
-        return canon_email(arena, user->email);
-    return user->username != NULL ? canon_username(arena, user->username) : NULL;
+static const char *other_name(const struct attempt *attempt) {
+    const struct user *user = attempt->user;
+    if (attempt->request->email == NULL)
+        return canon_email(attempt->arena, user->email);
+    return user->username != NULL ? canon_username(attempt->arena, user->username) : NULL;
+}
+
+/* The password was right; asked with what is asked next. */
+static void forgive(const struct attempt *attempt) {
+    throttle_forgive(attempt->realm, attempt->arena, attempt->request->client.ip, attempt->name,
+                     other_name(attempt), attempt->limit);
 }
 
 /* A name that nobody has is not recorded: it may be a password, typed into the wrong field. */
-static enum login_result refuse(const struct realm *realm, const char *reason,
+static enum login_result refuse(const struct attempt *attempt, const char *reason,
                                 const struct user *user) {
     struct audit_note note = {.event = AUDIT_LOGIN_REFUSED,
                               .user_id = user != NULL ? user->id_text : NULL,
@@ -59,7 +83,7 @@ static enum login_result refuse(const struct realm *realm, const char *reason,
                               .details = audit_details("reason", reason, NULL)};
     log_event("login refused", F_STR("event", "login_refused"), F_STR("reason", reason),
              F_STR("user", user != NULL ? user->id_text : ""));
-    return audit_record(realm, &note) ? LOGIN_REFUSED : LOGIN_UNKNOWN;
+    return audit_record(attempt->realm, &note) ? LOGIN_REFUSED : LOGIN_UNKNOWN;
 }
 
 /* Why it is refused, for the log: nobody could sign in with a hash that is beyond the bounds. */
@@ -70,99 +94,120 @@ static const char *wrong_password(const struct conf *conf, const struct user *us
 }
 
 /* Today's parameters for a hash that was made with older ones; else the hash it has. */
-static const char *todays_hash(const struct realm *realm, struct arena *arena,
-                               const struct login_request *request, const struct user *user) {
+static const char *todays_hash(const struct attempt *attempt) {
     char hash[PASSWORD_HASH_SIZE];
-    if (!password_is_outdated(realm->conf, user->password_hash) ||
-        !password_hash(realm->conf, request->password, request->password_len, hash))
-        return user->password_hash;
-    return arena_str(arena, hash);
+    const struct login_request *request = attempt->request;
+    if (!password_is_outdated(attempt->realm->conf, attempt->user->password_hash) ||
+        !password_hash(attempt->realm->conf, request->password, request->password_len, hash))
+        return attempt->user->password_hash;
+    return arena_str(attempt->arena, hash);
 }
 
-static bool record_login(const struct realm *realm, const struct login_request *request,
-                         const struct user *user, const struct grant *grant) {
+static bool record_login(const struct attempt *attempt) {
+    const struct login_request *request = attempt->request;
     struct audit_note note = {.event = AUDIT_LOGIN,
-                              .user_id = user->id_text,
-                              .email = user->email,
-                              .session = grant->sid,
+                              .user_id = attempt->user->id_text,
+                              .email = attempt->user->email,
+                              .session = attempt->grant->sid,
                               .by_user = true,
                               .details = audit_details(
                                   "name", request->email != NULL ? "email" : "username",
                                   "userAgent", request->client.user_agent, NULL)};
-    return audit_record(realm, &note);
+    return audit_record(attempt->realm, &note);
 }
 
 /*
- * The session is opened first and confirmed after: the confirmation matches only the user as they
- * were read.  Whoever disables, deletes or renames a user, or changes their password or roles, does
- * that first and ends or renames their sessions after; so either the confirmation fails, or the
- * session is there for them to find.
+ * Whether the user is still as they were read.  Whoever disables, deletes or renames a user, or changes
+ * their password or roles, does that first; then ends or renames their sessions and in the same step
+ * leaves word of it in Redis.  So where a session was opened and no word was there, either the user was
+ * read as they are, or the session is there to be found.  Otherwise, and where the word may have been
+ * lost, MariaDB is asked, and confirms the user only as they were read.
  */
-static enum login_result open_and_confirm(const struct realm *realm, struct arena *arena,
-                                          const struct login_request *request,
-                                          const struct user *user, struct grant *grant,
-                                          bool *changed) {
-    const char *hash = todays_hash(realm, arena, request, user);
-    *changed = false;
-    if (session_open(realm, arena, user, &request->client, grant) != ANSWER_YES)
+static enum answer confirm(const struct attempt *attempt, const char *hash, bool user_changed) {
+    const struct realm *realm = attempt->realm;
+    bool rehashed = strcmp(hash, attempt->user->password_hash) != 0;
+    if (!user_changed && !rehashed && clock_boot_ms() - attempt->begun < CERTAIN_MS &&
+        cache_connections(realm->cache) == attempt->connections)
+        return ANSWER_YES;
+    return users_logged_in(realm->db, attempt->arena, attempt->user, hash);
+}
+
+/* The session is opened first and confirmed after. */
+static enum login_result open_and_confirm(struct attempt *attempt) {
+    const struct realm *realm = attempt->realm;
+    const char *hash = todays_hash(attempt);
+    bool user_changed;
+    forgive(attempt);
+    if (session_open(realm, attempt->arena, attempt->user, &attempt->request->client,
+                     attempt->grant, &user_changed) != ANSWER_YES)
         return LOGIN_UNKNOWN;
-    enum answer confirmed = users_logged_in(realm->db, arena, user, hash);
-    if (confirmed == ANSWER_YES && record_login(realm, request, user, grant))
+    enum answer confirmed = confirm(attempt, hash, user_changed);
+    if (confirmed == ANSWER_YES && record_login(attempt))
         return LOGIN_DONE;
-    *changed = confirmed == ANSWER_NO;
-    bool ended = session_end(realm, arena, grant->sid, NULL, (struct token_end){0}) !=
+    attempt->changed = confirmed == ANSWER_NO;
+    const char *sid = attempt->grant->sid;
+    bool ended = session_end(realm, attempt->arena, sid, NULL, (struct token_end){0}) !=
                  ANSWER_UNKNOWN;
     /* Not ended, its tokens were never handed out: nobody can use it until it idles out. */
     if (!ended)
-        log_warning("a session that nobody was given could not be ended",
-                    F_STR("session", grant->sid));
-    return *changed && ended ? LOGIN_REFUSED : LOGIN_UNKNOWN;
+        log_warning("a session that nobody was given could not be ended", F_STR("session", sid));
+    return attempt->changed && ended ? LOGIN_REFUSED : LOGIN_UNKNOWN;
 }
 
-static enum login_result try_once(const struct realm *realm, struct arena *arena,
-                                  const struct login_request *request, const char *name,
-                                  struct user *user, struct grant *grant, bool *changed) {
-    enum answer found = find_user(realm, arena, request, name, user);
-    *changed = false;
+static enum login_result try_once(struct attempt *attempt) {
+    const struct login_request *request = attempt->request;
+    const struct conf *conf = attempt->realm->conf;
+    const struct user *user = attempt->user;
+    attempt->begun = clock_boot_ms();
+    attempt->connections = cache_connections(attempt->realm->cache);
+    attempt->changed = false;
+    enum answer found = find_user(attempt);
     if (found == ANSWER_UNKNOWN)
         return LOGIN_UNKNOWN;
     /* Nobody there, or not allowed in: the same work, and the same answer. */
     bool enabled = found == ANSWER_YES && !user->disabled;
-    bool right = password_verify(realm->conf, request->password, request->password_len,
+    bool right = password_verify(conf, request->password, request->password_len,
                                  found == ANSWER_YES ? user->password_hash : NULL);
     if (found == ANSWER_NO)
-        return refuse(realm, "unknown user", NULL);
+        return refuse(attempt, "unknown user", NULL);
     if (!right)
-        return refuse(realm, wrong_password(realm->conf, user), user);
-    if (!enabled) {
-        password_refuse(realm->conf, request->password, request->password_len, user->password_hash);
-        return refuse(realm, "disabled", user);
+        return refuse(attempt, wrong_password(conf, user), user);
+    /* Another host may know better.  Only who knows the password gets to see that. */
+    if (user->may_be_old) {
+        db_leave(attempt->realm->db, "the server is read-only");
+        return LOGIN_UNKNOWN;
     }
-    return open_and_confirm(realm, arena, request, user, grant, changed);
+    if (!enabled) {
+        password_refuse(conf, request->password, request->password_len, user->password_hash);
+        return refuse(attempt, "disabled", user);
+    }
+    return open_and_confirm(attempt);
 }
 
 enum login_result login_with_password(const struct realm *realm, struct arena *arena,
                                       const struct login_request *request, struct user *user,
                                       struct grant *grant, struct throttle_result *limit) {
-    const char *name = canonical_name(arena, request);
-    enum login_result result = check_limits(realm, arena, request, name, limit);
-    bool changed = true;
+    struct attempt attempt = {.realm = realm,
+                              .arena = arena,
+                              .request = request,
+                              .name = canonical_name(arena, request),
+                              .limit = limit,
+                              .user = user,
+                              .grant = grant,
+                              .changed = true};
+    enum login_result result = check_limits(&attempt);
     if (result != LOGIN_DONE)
         return result;
-    for (int tries = 0; changed && tries < TRIES; tries++)
-        result = try_once(realm, arena, request, name, user, grant, &changed);
-    if (result == LOGIN_REFUSED && changed)
-        result = refuse(realm, "changed meanwhile", user);
+    for (int tries = 0; attempt.changed && tries < TRIES; tries++)
+        result = try_once(&attempt);
+    if (result == LOGIN_REFUSED && attempt.changed)
+        result = refuse(&attempt, "changed meanwhile", user);
     if (result == LOGIN_REFUSED && throttle_is_besieged(limit))
         return LOGIN_LIMITED;
     if (result != LOGIN_DONE)
         return result;
-    throttle_forgive(realm, arena, request->client.ip, name, other_name(arena, request, user),
-                     limit);
-    cache_flush(realm->cache);
-    /* As the database has just written it. */
-    char now[CLOCK_RFC3339_SIZE];
-    user->last_login_at = arena_str(arena, clock_rfc3339(clock_wall_ms(), now));
+    last_login_note(realm->last_logins, user->id, grant->began_ms);
+    user->last_login_at = last_login_shown(arena, NULL, grant->began_ms);
     log_event("logged in", F_STR("event", "login"), F_STR("user", user->id_text),
              F_STR("session", grant->sid));
     return LOGIN_DONE;

@@ -18,6 +18,7 @@ struct realm {
     struct db *db;
     struct token_cache *tokens;
     struct audit *audit; /* NULL: nothing is recorded */
+    struct last_login *last_logins;
 };
 
 /* The configured lives of sessions and refresh tokens. */

@@ -74,8 +74,8 @@ struct token_end credential_end(const struct realm *realm, const struct credenti
 }
 
 struct session_lookup session_check_ask(const struct realm *realm, struct arena *arena,
-                                        const struct credential *credential) {
-    return sessions_lookup_ask(realm->cache, arena, credential->sid, credential->jti);
+                                        const struct credential *credential, bool dated) {
+    return sessions_lookup_ask(realm->cache, arena, credential->sid, credential->jti, dated);
 }
 
 /* At most once in [session] touch, and four times in the idle time at least.  last is Redis's
@@ -132,7 +132,8 @@ static bool tell_of_crowd(const struct realm *realm, struct arena *arena, const 
 }
 
 enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
-                         const struct session_client *client, struct grant *grant) {
+                         const struct session_client *client, struct grant *grant,
+                         bool *user_changed) {
     uint8_t random[SESSION_TOKEN_BYTES];
     char *token = arena_alloc(arena, BASE64URL_SIZE(SESSION_TOKEN_BYTES));
     secret_random(random, sizeof random);
@@ -152,11 +153,14 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
                           refresh.family_digest, refresh.secret_digest);
     cache_flush(realm->cache);
     grant_set_lives(realm, lives.max_ms, grant);
-    int64_t ended;
-    enum answer opened = sessions_open_answer(ask, &ended);
-    return opened == ANSWER_YES && ended > 0 && !tell_of_crowd(realm, arena, user, ended)
+    struct session_opened opened;
+    enum answer answer = sessions_open_answer(ask, &opened);
+    grant->began_ms = opened.began_ms;
+    *user_changed = opened.user_changed;
+    return answer == ANSWER_YES && opened.ended > 0 &&
+                   !tell_of_crowd(realm, arena, user, opened.ended)
                ? ANSWER_UNKNOWN
-               : opened;
+               : answer;
 }
 
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,

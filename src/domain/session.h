@@ -39,8 +39,9 @@ enum access {
     ACCESS_UNKNOWN        /* Redis could not be asked */
 };
 
+/* dated: who->began_ms is wanted. */
 struct session_lookup session_check_ask(const struct realm *realm, struct arena *arena,
-                                        const struct credential *credential);
+                                        const struct credential *credential, bool dated);
 /* ACCESS_GRANTED: *who is filled, and when the session's last activity is due to be written, that
  * is begun (it goes with the next flush). */
 enum access session_check_answer(const struct realm *realm, struct arena *arena,
@@ -49,9 +50,11 @@ enum access session_check_answer(const struct realm *realm, struct arena *arena,
 
 /* Opening one -------------------------------------------------------------------------------- */
 
-/* UNKNOWN: Redis could not be asked, nobody has a session. */
+/* UNKNOWN: Redis could not be asked, nobody has a session.  *user_changed: whether somebody told Redis
+ * of a change of the user a moment ago: then user may be out of date. */
 enum answer session_open(const struct realm *realm, struct arena *arena, const struct user *user,
-                         const struct session_client *client, struct grant *grant);
+                         const struct session_client *client, struct grant *grant,
+                         bool *user_changed);
 
 struct session_who session_who_of(const struct user *user);
 

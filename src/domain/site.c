@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "domain/audit.h"
 #include "domain/key_dir.h"
+#include "domain/last_login.h"
 
 #define PASSWORD_FILE_MAX 512
 #define SECRET_MIN        16
@@ -93,11 +94,13 @@ void realm_open(struct realm *realm, const struct site *site, struct site_gates 
         .tokens = token_cache_new(),
     };
     realm->audit = audit_new(site->conf, realm->db);
+    realm->last_logins = last_login_new(realm->db);
     cache_set_sentinel_password(realm->cache, site->sentinel_password);
 }
 
 void realm_close(struct realm *realm) {
     audit_free(&realm->audit);
+    last_login_free(&realm->last_logins);
     cache_free(&realm->cache);
     db_free(&realm->db);
     token_cache_free(&realm->tokens);

@@ -20,19 +20,12 @@ static struct db_value fitting(struct arena *arena, const char *text, size_t mos
     return DB_TEXT_OR_NULL(copy);
 }
 
-const char *audit_time(struct arena *arena, int64_t wall_us) {
-    char text[CLOCK_RFC3339_SIZE];
-    clock_rfc3339(wall_us / 1000, text);
-    text[10] = ' ';
-    return arena_printf(arena, "%.19s.%06d", text, (int)(wall_us % 1000000));
-}
-
 /* Of AUDIT_TUPLE in sql.c. */
 enum { COLUMNS = 9 };
 
 static void fill_in(struct arena *arena, const struct audit_row *row, struct db_value *params) {
     struct db_value nobody = {.kind = DB_NULL};
-    params[0] = DB_TEXT_OR_NULL(audit_time(arena, row->at_us));
+    params[0] = DB_TEXT_OR_NULL(db_time(arena, row->at_us));
     params[1] = fitting(arena, row->event, EVENT_MAX);
     params[2] = row->user_id != 0 ? DB_NUMBER(row->user_id) : nobody;
     params[3] = fitting(arena, row->email, EMAIL_MAX);

@@ -27,7 +27,7 @@ enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_
 enum answer audit_insert_all(struct db *db, struct arena *arena, const struct audit_row **rows,
                              size_t count);
 
-/* Which rows are wanted.  Times are "2026-11-20 12:30:22.123456", UTC. */
+/* Which rows are wanted.  Times are those of db_time. */
 struct audit_filter {
     int64_t user_id;           /* 0: anybody's */
     const char *event;         /* NULL: all */
@@ -37,8 +37,6 @@ struct audit_filter {
 #define AUDIT_FIRST_TIME "1000-01-01 00:00:00"
 #define AUDIT_LAST_TIME  "9999-12-31 23:59:59.999999"
 
-/* A time, not before 1970, as a filter takes it; in arena. */
-const char *audit_time(struct arena *arena, int64_t wall_us);
 /* The newest first, at most limit; in arena.  NULL: MariaDB could not be asked. */
 struct audit_row *audit_list(struct db *db, struct arena *arena, const struct audit_filter *filter,
                              int64_t limit, size_t *count);

@@ -14,6 +14,7 @@ struct cache {
     struct redis_link link;
     struct ask *first, **last;
     bool down; /* the last try failed, and that was logged */
+    uint64_t connections;
 };
 
 struct cache *cache_new(const struct conf *conf, const char *password, struct gate *gate) {
@@ -130,6 +131,7 @@ static bool ensure(struct cache *cache, int64_t deadline) {
     }
     gate_opened(cache->link.gate);
     metrics_event(EVENT_REDIS_CONNECT, 1);
+    cache->connections++;
     if (cache->down)
         log_info("Redis answers again");
     cache->down = false;
@@ -139,6 +141,10 @@ static bool ensure(struct cache *cache, int64_t deadline) {
 enum answer cache_connect(struct cache *cache) {
     link_forget_replies(&cache->link);
     return ensure(cache, deadline_of(cache)) ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+uint64_t cache_connections(const struct cache *cache) {
+    return cache->connections;
 }
 
 static struct ask *begin(struct cache *cache, struct arena *arena, int script) {

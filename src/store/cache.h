@@ -49,6 +49,9 @@ void cache_free(struct cache **cache);
 /* Connects if need be: ANSWER_YES, or ANSWER_UNKNOWN in every case in which Redis cannot be asked
  * (address, login, loading, no answer); cache_why says which. */
 enum answer cache_connect(struct cache *cache);
+/* How many connections it has made so far: another number, and Redis may be another, or have lost
+ * something, since. */
+uint64_t cache_connections(const struct cache *cache);
 /* Why the last connect or flush did not succeed; a sentence, never NULL. */
 const char *cache_why(const struct cache *cache);
 

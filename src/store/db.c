@@ -60,6 +60,13 @@ const char *db_why(const struct db *db) {
     return db->link.why;
 }
 
+const char *db_time(struct arena *arena, int64_t wall_us) {
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(wall_us / 1000, text);
+    text[10] = ' ';
+    return arena_printf(arena, "%.19s.%06d", text, (int)(wall_us % 1000000));
+}
+
 void db_be_patient(struct db *db) {
     disconnect(db);
     db->link.patient = true;
@@ -218,6 +225,13 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
     else
         log_refused(db, error);
     return ANSWER_UNKNOWN;
+}
+
+void db_leave(struct db *db, const char *why) {
+    MUST(!db->in_transaction);
+    disconnect(db);
+    note(db, why);
+    log_down(db);
 }
 
 /* One that the server closed while it was idle is made anew. */

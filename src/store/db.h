@@ -49,6 +49,9 @@ struct db_result {
     char duplicate_key[64]; /* with ANSWER_NO: the name of the unique key */
 };
 
+/* A time, not before 1970, as a column takes it: "2026-11-20 12:30:22.123456", UTC; in arena. */
+const char *db_time(struct arena *arena, int64_t wall_us);
+
 /* gate is shared by the workers; conf and password (NULL: none) are borrowed for the db's life.
  * Opens nothing yet. */
 struct db *db_new(const struct conf *conf, const char *password, struct gate *gate);
@@ -82,6 +85,9 @@ enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement 
 /* Whether another worker has just found that MariaDB does not answer: what is of no use to anybody who
  * waits is not tried then, even on a connection that is still there. */
 bool db_is_away(const struct db *db);
+/* Gives the connection up for a reason that the caller found; the next statement makes one to a host that
+ * suits.  Not within a transaction. */
+void db_leave(struct db *db, const char *why);
 /* Prepares every statement of the service: whether the schema is the one the program was made for. */
 enum answer db_prepare_all(struct db *db);
 

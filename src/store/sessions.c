@@ -81,6 +81,7 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     ask_key(cache, arena, ask, "session:", sid);
     ask_key(cache, arena, ask, "refresh:", sid);
     ask_key(cache, arena, ask, "user_sessions:", who->user_id);
+    ask_key(cache, arena, ask, "user_changed:", who->user_id);
     ask_text(ask, sid);
     ask_text(ask, who->user_id);
     ask_text(ask, pack_who(arena, who));
@@ -97,19 +98,23 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     return ask;
 }
 
-enum answer sessions_open_answer(const struct ask *ask, int64_t *ended) {
-    *ended = reply_int(ask->reply, 0);
-    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+enum answer sessions_open_answer(const struct ask *ask, struct session_opened *opened) {
+    opened->ended = reply_int(reply_at(ask->reply, 0), 0);
+    opened->began_ms = reply_int(reply_at(ask->reply, 1), 0);
+    opened->user_changed = reply_int(reply_at(ask->reply, 2), 1) != 0;
+    return opened->began_ms > 0 ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
 struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
-                                          const char *jti) {
+                                          const char *jti, bool dated) {
     struct session_lookup lookup = {0};
     lookup.session = cache_ask(cache, arena, "HMGET");
     ask_key(cache, arena, lookup.session, "session:", sid);
     ask_text(lookup.session, "who");
     ask_text(lookup.session, "last");
     ask_text(lookup.session, "revoked");
+    if (dated)
+        ask_text(lookup.session, "created");
     lookup.jti = jti;
     if (jti != NULL) {
         lookup.blacklist = cache_ask(cache, arena, "EXISTS");
@@ -121,7 +126,7 @@ struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *are
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms) {
     const struct reply *session = lookup->session->reply;
-    if (session == NULL || session->kind != REPLY_LIST || session->count != 3)
+    if (session == NULL || session->kind != REPLY_LIST || session->count < 3)
         return SESSION_UNKNOWN;
     if (lookup->blacklist != NULL) {
         const struct reply *blacklisted = lookup->blacklist->reply;
@@ -134,8 +139,10 @@ enum session_state sessions_lookup_answer(const struct session_lookup *lookup, s
     if (reply_at(session, 0)->kind == REPLY_NIL)
         return SESSION_GONE;
     *last_ms = reply_int(reply_at(session, 1), 0);
-    return unpack_who(arena, reply_text(reply_at(session, 0)), who) ? SESSION_LIVES
-                                                                     : SESSION_UNKNOWN;
+    if (!unpack_who(arena, reply_text(reply_at(session, 0)), who))
+        return SESSION_UNKNOWN;
+    who->began_ms = reply_int(reply_at(session, 3), 0);
+    return SESSION_LIVES;
 }
 
 struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const char *sid,
@@ -276,11 +283,13 @@ struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const
     struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_END);
     bool blacklist = token.jti != NULL && token.left_ms > 0;
     ask_key(cache, arena, ask, "user_sessions:", user_id);
+    ask_key(cache, arena, ask, "user_changed:", user_id);
     if (blacklist)
         ask_key(cache, arena, ask, "blacklist:", token.jti);
     ask_prefix(cache, ask);
     ask_text(ask, except != NULL ? except : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
+    ask_int(arena, ask, SESSIONS_CHANGED_MS);
     cache_ask_mark(cache, arena, true);
     return ask;
 }
@@ -347,9 +356,11 @@ struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
                                 const struct session_who *who) {
     struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_RENAME);
     ask_key(cache, arena, ask, "user_sessions:", who->user_id);
+    ask_key(cache, arena, ask, "user_changed:", who->user_id);
     ask_prefix(cache, ask);
     ask_text(ask, pack_who(arena, who));
     ask_int(arena, ask, who->version);
+    ask_int(arena, ask, SESSIONS_CHANGED_MS);
     return ask;
 }
 

@@ -5,6 +5,7 @@
  *   refresh:<sid>         the same, and family, current                  lives while it is refreshed
  *   refresh_spent:<sid>:<digest>  the nonce of a token just spent        lives for the grace
  *   user_sessions:<uid>   sorted set of sids by their end
+ *   user_changed:<uid>    somebody ended or renamed the user's sessions     lives for SESSIONS_CHANGED_MS
  *   blacklist:<jti>       an access token that was logged out            lives as long as the token
  *
  * Questions come in two halves: _ask begins one (it is asked with all others at the next
@@ -25,6 +26,7 @@ struct session_who {
     const char *display_name; /* NULL: none */
     const char *roles;        /* separated by commas; "" for none */
     int64_t version;          /* of the user's row; not kept where a session is looked up */
+    int64_t began_ms;         /* when a session was looked up dated: its login, by Redis's clock; else 0 */
 };
 
 struct session_lives {
@@ -44,8 +46,13 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
                               const struct session_who *who, const struct session_client *client,
                               const struct session_lives *lives, const char *family,
                               const char *current);
-/* ended: how many older sessions of the user had to go. */
-enum answer sessions_open_answer(const struct ask *ask, int64_t *ended);
+struct session_opened {
+    int64_t ended;     /* how many older sessions of the user had to go */
+    int64_t began_ms;  /* by Redis's clock */
+    bool user_changed; /* sessions_end_all or sessions_rename was asked in the last SESSIONS_CHANGED_MS */
+};
+#define SESSIONS_CHANGED_MS INT64_C(600000)
+enum answer sessions_open_answer(const struct ask *ask, struct session_opened *opened);
 
 /* Looking up --------------------------------------------------------------------------------- */
 
@@ -61,9 +68,9 @@ struct session_lookup {
     const char *jti; /* of the access token that was presented; NULL: none was */
 };
 
-/* jti: the access token's, NULL when the credential is the session token. */
+/* jti: the access token's, NULL when the credential is the session token; dated: began_ms is wanted. */
 struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
-                                          const char *jti);
+                                          const char *jti, bool dated);
 /* SESSION_LIVES: *who (in arena) and *last_ms are filled. */
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms);

@@ -7,7 +7,7 @@
     "DATE_FORMAT(u.created_at, '%Y-%m-%dT%H:%i:%SZ'), "                                            \
     "DATE_FORMAT(u.last_login_at, '%Y-%m-%dT%H:%i:%SZ'), "                                         \
     "(SELECT GROUP_CONCAT(r.role ORDER BY r.role SEPARATOR ',') FROM user_roles r "                \
-    "WHERE r.user_id = u.id), u.version"
+    "WHERE r.user_id = u.id), u.version, @@global.read_only"
 
 /* The columns of struct client (store/clients.h), in its order. */
 #define CLIENT_COLUMNS "id, secret_sha256, DATE_FORMAT(created_at, '%Y-%m-%dT%H:%i:%SZ')"
@@ -90,6 +90,9 @@ const struct sql_wide sql_wides[WIDE_COUNT] = {
                            "display_name, password_hash, email_verified, disabled_at, created_at) "
                            "VALUES ",
                            "(?, ?, ?, ?, ?, ?, ?, IF(?, UTC_TIMESTAMP(3), NULL), UTC_TIMESTAMP(3))", ""},
+    /* Of many users one time, and never an earlier one than is there: it may be written late, or twice. */
+    [WIDE_USERS_LAST_LOGIN] = {"UPDATE users SET last_login_at = ? WHERE id IN (", "?",
+                               ") AND COALESCE(last_login_at < ?, TRUE)"},
     [WIDE_ROLES_INSERT] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES ", "(?, ?)", ""},
     [WIDE_AUDIT_INSERT] = {AUDIT_INSERT, AUDIT_TUPLE, ""},
 };

@@ -6,6 +6,11 @@ static const char *text_of(const struct db_value *value) {
     return value->kind == DB_TEXT ? value->text : NULL;
 }
 
+/* A switch of the server's: 0 or 1, and the word where there are more than two states. */
+static bool is_on(const struct db_value *value) {
+    return value->kind == DB_TEXT ? strcmp(value->text, "OFF") != 0 : value->number != 0;
+}
+
 /* The columns of USER_COLUMNS in sql.c. */
 static void read_user(const struct db_row *row, struct arena *arena, struct user *user) {
     const struct db_value *column = row->columns;
@@ -21,6 +26,7 @@ static void read_user(const struct db_row *row, struct arena *arena, struct user
     user->last_login_at = text_of(&column[8]);
     user->roles = column[9].kind == DB_TEXT ? column[9].text : "";
     user->version = column[10].number;
+    user->may_be_old = is_on(&column[11]);
 }
 
 static enum answer one(struct db *db, struct arena *arena, enum statement statement,
@@ -99,6 +105,16 @@ enum answer users_logged_in(struct db *db, struct arena *arena, const struct use
     struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(user->id),
                                 DB_TEXT_OR_NULL(user->password_hash), DB_NUMBER(user->version)};
     return change(db, arena, STMT_USER_LOGGED_IN, params, 4);
+}
+
+enum answer users_set_last_login(struct db *db, struct arena *arena, const int64_t *ids,
+                                 size_t count, int64_t wall_ms) {
+    struct db_value *params = arena_alloc(arena, (count + 2) * sizeof *params);
+    params[0] = params[count + 1] = DB_TEXT_OR_NULL(db_time(arena, wall_ms * 1000));
+    for (size_t i = 0; i < count; i++)
+        params[i + 1] = DB_NUMBER(ids[i]);
+    enum answer answer = db_run_wide(db, arena, WIDE_USERS_LAST_LOGIN, count, params, NULL);
+    return answer == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
 enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,

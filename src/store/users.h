@@ -21,6 +21,7 @@ struct user {
     const char *last_login_at; /* RFC 3339; NULL: never */
     const char *roles;         /* in order, separated by commas; "" for none */
     int64_t version;           /* grows when names or roles change */
+    bool may_be_old;           /* read from a host that takes no writes, such as a primary of before */
 };
 
 /* YES: *user is filled; NO: there is none. */
@@ -80,7 +81,8 @@ enum answer users_add_roles(struct db *db, struct arena *arena, const struct use
  * For the following NO means that nobody matched: no such user, or one that was disabled or given
  * another password meanwhile.
  */
-/* The end of a login: user as it was read before, new_hash what the hash is to be from now on. */
+/* A login's look whether the user is as they were read before; new_hash: what the hash is to be from now
+ * on, user's own where that stays. */
 enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,
                             const char *new_hash);
 enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,
@@ -88,6 +90,10 @@ enum answer users_change_password(struct db *db, struct arena *arena, int64_t id
 enum answer users_set_password(struct db *db, struct arena *arena, int64_t id, const char *new_hash);
 enum answer users_set_disabled(struct db *db, struct arena *arena, int64_t id, bool disabled);
 enum answer users_delete(struct db *db, struct arena *arena, int64_t id);
+/* These users (at least 1) signed in at that time, milliseconds since 1970; a later one that is there
+ * already stays.  YES, also where some of them are gone, or UNKNOWN. */
+enum answer users_set_last_login(struct db *db, struct arena *arena, const int64_t *ids,
+                                 size_t count, int64_t wall_ms);
 /* Both move the user's version on after the change.  NO: the user has it already; has it not. */
 enum answer users_add_role(struct db *db, struct arena *arena, int64_t id, const char *role);
 enum answer users_remove_role(struct db *db, struct arena *arena, int64_t id, const char *role);

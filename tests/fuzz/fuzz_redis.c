@@ -101,7 +101,7 @@ static const struct session_lives lives = {86400000, 2592000000, 604800000, 1000
 static void look_up(struct cache *cache) {
     struct session_who who = {0};
     int64_t last = 0;
-    struct session_lookup lookup = sessions_lookup_ask(cache, arena, sid, "jti-1");
+    struct session_lookup lookup = sessions_lookup_ask(cache, arena, sid, "jti-1", true);
     cache_flush(cache);
     if (sessions_lookup_answer(&lookup, arena, &who, &last) != SESSION_LIVES)
         return;

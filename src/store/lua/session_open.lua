@@ -1,7 +1,8 @@
 -- A login: the session record, its refresh record, and the user's index, at once.
--- KEYS  session:<sid>  refresh:<sid>  user_sessions:<uid>
+-- KEYS  session:<sid>  refresh:<sid>  user_sessions:<uid>  user_changed:<uid>
 -- ARGV  sid uid who client idle max ttl family current version most prefix   (times in milliseconds)
--- most: how many sessions a user may have; the oldest of more are ended.  Returns how many were.
+-- most: how many sessions a user may have; the oldest of more are ended.
+-- Returns {how many were ended, when this one began, whether the user was changed a moment ago (1)}.
 -- Run again with the same arguments it leaves the same records, so a lost answer may be retried.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -24,4 +25,4 @@ for _, sid in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1 - tonumber(ARGV[11]))) 
     ended = ended + 1
   end
 end
-return ended
+return {ended, now, redis.call('EXISTS', KEYS[4])}

@@ -1,8 +1,10 @@
 -- Ends every session of a user, but for one that may be kept.
--- KEYS  user_sessions:<uid>  [blacklist:<jti>]
--- ARGV  prefix except ttl
+-- KEYS  user_sessions:<uid>  user_changed:<uid>  [blacklist:<jti>]
+-- ARGV  prefix except ttl life       (milliseconds)
+-- life: so long a login that read the user before learns that it has to look again.
 -- Returns how many were ended.
-if KEYS[2] then redis.call('SET', KEYS[2], '1', 'PX', ARGV[3]) end
+redis.call('SET', KEYS[2], '1', 'PX', ARGV[4])
+if KEYS[3] then redis.call('SET', KEYS[3], '1', 'PX', ARGV[3]) end
 local ended = 0
 for _, sid in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if sid ~= ARGV[2] then

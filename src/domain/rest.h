@@ -1,0 +1,24 @@
+/*
+ * rest: what nobody waits for must not take a worker's whole time where MariaDB is slow, hangs, or has
+ * a table locked: after a try that failed and took long it is left alone for five times as long.
+ */
+#ifndef DOMAIN_REST_H
+#define DOMAIN_REST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REST_MIN_MS 1000
+#define REST_MAX_MS 10000
+
+/* All zeros: no rest. */
+struct rest {
+    int64_t until; /* clock_mono_ms */
+};
+
+/* A try that began at that clock_mono_ms has failed just now; least_ms: how long it rests in any case,
+ * 0: not at all after one that failed in less than a fifth of REST_MIN_MS. */
+void rest_after(struct rest *rest, int64_t begun, int64_t least_ms);
+bool rest_goes_on(const struct rest *rest);
+
+#endif
