@@ -16,7 +16,7 @@
 #define PASSWORD_HASH_SIZE 256
 
 /* What this process does before each hash, and after it: others may have to wait for it, or it for them.
- * NULL: nothing. */
+ * NULL: nothing.  Left out around hashes of a millisecond or two (bcrypt of cost 4 and 5). */
 void password_around(void (*before)(void *context), void (*after)(void *context), void *context);
 
 /* A new hash with today's parameters.  False: libxcrypt failed (logged). */
