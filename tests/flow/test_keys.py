@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from gate import (alive, at_once, b64, claims_of, granted, header_of, plain_environment, refused,
-                  unb64, wait_until)
+                  run_instance, unb64, wait_until)
 
 ALGS = ["HS256", "HS384", "HS512", "RS256", "ES256"]
 P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
@@ -28,9 +28,16 @@ P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
 SOON = 10
 
 
+@pytest.fixture(scope="module", name="site")
+def fixture_site():
+    """One of its own: keys come and go here, while other tests hold what the common site's key signed."""
+    for instance in run_instance():
+        yield instance.site()
+
+
 @pytest.fixture
 def patient(site):
-    """The common site, whose tokens live long; the key that signed at first signs again afterwards."""
+    """The site, whose tokens live long; the key that signed at first signs again afterwards."""
     before = signing(site)
     yield site
     sign_again(site, before)
