@@ -23,6 +23,7 @@ struct attempt {
     struct user *user;
     struct grant *grant;
     bool changed; /* the user was, since they were read */
+    bool left;    /* a host of MariaDB's that may not know better, and another is to be asked */
     /* Before they were read: clock_boot_ms and cache_connections. */
     int64_t begun;
     uint64_t connections;
@@ -154,13 +155,34 @@ static enum login_result open_and_confirm(struct attempt *attempt) {
     return attempt->changed && ended ? LOGIN_REFUSED : LOGIN_UNKNOWN;
 }
 
-static enum login_result try_once(struct attempt *attempt) {
+/* Another host may know better: this one takes no writes, and may be the primary of before.  Once; where
+ * there is no other, nobody can tell. */
+static enum login_result leave_host(struct attempt *attempt, bool again) {
+    db_leave(attempt->realm->db, "the server is read-only");
+    attempt->left = again;
+    return LOGIN_UNKNOWN;
+}
+
+/* Whoever is refused has waited for the same questions: that there is such a user does not show. */
+static enum login_result refuse_if_known(struct attempt *attempt, bool again, const char *reason,
+                                         const struct user *user) {
+    switch (users_may_be_elsewhere(attempt->realm->db, attempt->arena)) {
+    case ANSWER_YES:
+        return leave_host(attempt, again);
+    case ANSWER_NO:
+        return refuse(attempt, reason, user);
+    default:
+        return LOGIN_UNKNOWN;
+    }
+}
+
+static enum login_result try_once(struct attempt *attempt, bool again) {
     const struct login_request *request = attempt->request;
     const struct conf *conf = attempt->realm->conf;
     const struct user *user = attempt->user;
     attempt->begun = clock_boot_ms();
     attempt->connections = cache_connections(attempt->realm->cache);
-    attempt->changed = false;
+    attempt->changed = attempt->left = false;
     enum answer found = find_user(attempt);
     if (found == ANSWER_UNKNOWN)
         return LOGIN_UNKNOWN;
@@ -169,14 +191,11 @@ static enum login_result try_once(struct attempt *attempt) {
     bool right = password_verify(conf, request->password, request->password_len,
                                  found == ANSWER_YES ? user->password_hash : NULL);
     if (found == ANSWER_NO)
-        return refuse(attempt, "unknown user", NULL);
+        return refuse_if_known(attempt, again, "unknown user", NULL);
     if (!right)
-        return refuse(attempt, wrong_password(conf, user), user);
-    /* Another host may know better.  Only who knows the password gets to see that. */
-    if (user->may_be_old) {
-        db_leave(attempt->realm->db, "the server is read-only");
-        return LOGIN_UNKNOWN;
-    }
+        return refuse_if_known(attempt, again, wrong_password(conf, user), user);
+    if (user->may_be_old)
+        return leave_host(attempt, again);
     if (!enabled) {
         password_refuse(conf, request->password, request->password_len, user->password_hash);
         return refuse(attempt, "disabled", user);
@@ -198,8 +217,8 @@ enum login_result login_with_password(const struct realm *realm, struct arena *a
     enum login_result result = check_limits(&attempt);
     if (result != LOGIN_DONE)
         return result;
-    for (int tries = 0; attempt.changed && tries < TRIES; tries++)
-        result = try_once(&attempt);
+    for (int tries = 0; (attempt.changed || attempt.left) && tries < TRIES; tries++)
+        result = try_once(&attempt, tries == 0);
     if (result == LOGIN_REFUSED && attempt.changed)
         result = refuse(&attempt, "changed meanwhile", user);
     if (result == LOGIN_REFUSED && throttle_is_besieged(limit))

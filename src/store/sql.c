@@ -67,6 +67,7 @@ const struct sql sql_statements[STMT_COUNT] = {
                             false},
     [STMT_CLIENT_DELETE] = {"DELETE FROM clients WHERE id = ?", false},
     [STMT_PING] = {"SELECT 1", true},
+    [STMT_READ_ONLY] = {"SELECT @@global.read_only", true},
     [STMT_AUDIT_INSERT] = {AUDIT_INSERT AUDIT_TUPLE, false},
     [STMT_AUDIT_LIST] = {AUDIT_COLUMNS AUDIT_PAGE, true},
     [STMT_AUDIT_LIST_USER] = {AUDIT_COLUMNS "user_id = ? AND " AUDIT_PAGE, true},

@@ -55,6 +55,13 @@ enum answer users_by_username(struct db *db, struct arena *arena, const char *ca
     return one(db, arena, STMT_USER_BY_USERNAME, DB_TEXT_OR_NULL(canonical), user);
 }
 
+enum answer users_may_be_elsewhere(struct db *db, struct arena *arena) {
+    struct db_result result;
+    if (db_run(db, arena, STMT_READ_ONLY, NULL, 0, &result) != ANSWER_YES || result.row_count != 1)
+        return ANSWER_UNKNOWN;
+    return is_on(&result.rows[0].columns[0]) ? ANSWER_YES : ANSWER_NO;
+}
+
 struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64_t limit,
                         size_t *count) {
     struct db_value params[] = {DB_NUMBER(after), DB_NUMBER(limit)};
