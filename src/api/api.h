@@ -32,8 +32,8 @@ void api_free(struct api **api);
 /* What serve of struct loop_options is to do.  Returns how many were answered: the others, which have
  * to hash a password, were put off. */
 size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count);
-/* What left and catch_up of struct loop_options are to do: events of the audit trail and users' last logins, for which nobody
- * whose answer is still to come shall wait. */
+/* What left and catch_up of struct loop_options are to do: events of the audit trail and users'
+ * last logins, for which nobody whose answer is still to come shall wait. */
 bool api_has_left(const struct api *api);
 void api_catch_up(struct api *api);
 

@@ -156,9 +156,10 @@ static enum login_result open_and_confirm(struct attempt *attempt) {
 }
 
 /* Another host may know better: this one takes no writes, and may be the primary of before.  Once; where
- * there is no other, nobody can tell. */
+ * there is no other, nobody can tell, and a new connection to the same one would not change that. */
 static enum login_result leave_host(struct attempt *attempt, bool again) {
-    db_leave(attempt->realm->db, "the server is read-only");
+    if (again)
+        db_leave(attempt->realm->db, "the server is read-only");
     attempt->left = again;
     return LOGIN_UNKNOWN;
 }
@@ -198,7 +199,7 @@ static enum login_result try_once(struct attempt *attempt, bool again) {
         return leave_host(attempt, again);
     if (!enabled) {
         password_refuse(conf, request->password, request->password_len, user->password_hash);
-        return refuse(attempt, "disabled", user);
+        return refuse_if_known(attempt, again, "disabled", user);
     }
     return open_and_confirm(attempt);
 }

@@ -107,7 +107,7 @@ enum answer sessions_open_answer(const struct ask *ask, struct session_opened *o
 
 struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
                                           const char *jti, bool dated) {
-    struct session_lookup lookup = {0};
+    struct session_lookup lookup = {.dated = dated};
     lookup.session = cache_ask(cache, arena, "HMGET");
     ask_key(cache, arena, lookup.session, "session:", sid);
     ask_text(lookup.session, "who");
@@ -126,7 +126,7 @@ struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *are
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms) {
     const struct reply *session = lookup->session->reply;
-    if (session == NULL || session->kind != REPLY_LIST || session->count < 3)
+    if (session == NULL || session->kind != REPLY_LIST || session->count != (lookup->dated ? 4 : 3))
         return SESSION_UNKNOWN;
     if (lookup->blacklist != NULL) {
         const struct reply *blacklisted = lookup->blacklist->reply;
@@ -141,7 +141,7 @@ enum session_state sessions_lookup_answer(const struct session_lookup *lookup, s
     *last_ms = reply_int(reply_at(session, 1), 0);
     if (!unpack_who(arena, reply_text(reply_at(session, 0)), who))
         return SESSION_UNKNOWN;
-    who->began_ms = reply_int(reply_at(session, 3), 0);
+    who->began_ms = lookup->dated ? reply_int(reply_at(session, 3), 0) : 0;
     return SESSION_LIVES;
 }
 

@@ -66,6 +66,7 @@ enum session_state {
 struct session_lookup {
     struct ask *session, *blacklist;
     const char *jti; /* of the access token that was presented; NULL: none was */
+    bool dated;      /* when it began was asked, too */
 };
 
 /* jti: the access token's, NULL when the credential is the session token; dated: began_ms is wanted. */
