@@ -1,5 +1,6 @@
 #include "store/users.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *text_of(const struct db_value *value) {
@@ -11,7 +12,10 @@ static bool is_on(const struct db_value *value) {
     return value->kind == DB_TEXT ? strcmp(value->text, "OFF") != 0 : value->number != 0;
 }
 
-/* The columns of USER_COLUMNS in sql.c. */
+/* Of USER_COLUMNS in sql.c. */
+enum { ROLES_COLUMN = 9 };
+
+/* The columns of USER_COLUMNS in sql.c, in its order. */
 static void read_user(const struct db_row *row, struct arena *arena, struct user *user) {
     const struct db_value *column = row->columns;
     user->id = column[0].number;
@@ -24,9 +28,31 @@ static void read_user(const struct db_row *row, struct arena *arena, struct user
     user->disabled = column[6].number != 0;
     user->created_at = text_of(&column[7]);
     user->last_login_at = text_of(&column[8]);
-    user->roles = column[9].kind == DB_TEXT ? column[9].text : "";
+    user->roles = column[ROLES_COLUMN].kind == DB_TEXT ? column[ROLES_COLUMN].text : "";
     user->version = column[10].number;
     user->may_be_old = is_on(&column[11]);
+}
+
+/* In the order of their bytes, as the column's collation has it. */
+static int by_role(const void *a, const void *b) {
+    const struct db_row *left = a, *right = b;
+    return strcmp(left->columns[ROLES_COLUMN].text, right->columns[ROLES_COLUMN].text);
+}
+
+/* Of one user's rows, each with a role. */
+static const char *all_roles(struct db_result *result, struct arena *arena) {
+    qsort(result->rows, result->row_count, sizeof *result->rows, by_role);
+    size_t size = 0;
+    for (size_t i = 0; i < result->row_count; i++)
+        size += result->rows[i].columns[ROLES_COLUMN].len + 1;
+    char *roles = arena_alloc(arena, size), *at = roles;
+    for (size_t i = 0; i < result->row_count; i++) {
+        const struct db_value *role = &result->rows[i].columns[ROLES_COLUMN];
+        memcpy(at, role->text, role->len);
+        at += role->len;
+        *at++ = i + 1 < result->row_count ? ',' : '\0';
+    }
+    return roles;
 }
 
 static enum answer one(struct db *db, struct arena *arena, enum statement statement,
@@ -38,6 +64,8 @@ static enum answer one(struct db *db, struct arena *arena, enum statement statem
     if (result.row_count == 0)
         return ANSWER_NO;
     read_user(&result.rows[0], arena, user);
+    if (result.row_count > 1)
+        user->roles = all_roles(&result, arena);
     return ANSWER_YES;
 }
 

@@ -21,6 +21,18 @@ def test_answers_tokens_and_user(site, user):
     alive(site, body["sessionId"])
 
 
+def test_roles_are_all_there_and_in_the_order_of_their_bytes(site):
+    name = fresh_name()
+    user = site.register(username=name)
+    roles = ["user", "b.2", "B", "b:10", "b", "a-b_c", *(f"team{i}" for i in range(20))]
+    site.set_roles(user.email, *roles)
+    by_name = site.post("/login", {"username": name, "password": PASSWORD})
+    for body in granted(user.try_login()), granted(by_name):
+        assert body["user"]["roles"] == sorted(roles)
+        assert claims_of(body["accessToken"])["roles"] == sorted(roles)
+        assert granted(site.get("/profile", token=body["accessToken"]))["roles"] == sorted(roles)
+
+
 def test_every_login_is_a_session_of_its_own(user):
     first, second = user.login(), user.login()
     for name in ("access", "refresh_token", "session", "sid"):
