@@ -98,11 +98,16 @@ static struct block *block_for(struct arena *arena, size_t size) {
     return arena->current = *link;
 }
 
-void *arena_alloc(struct arena *arena, size_t size) {
+/* So that what comes next is aligned. */
+static size_t rounded(size_t size) {
     const size_t unit = alignof(max_align_t);
     if (size > SIZE_MAX - unit)
         DIE("out of memory");
-    size = size ? (size + unit - 1) / unit * unit : unit;
+    return size ? (size + unit - 1) / unit * unit : unit;
+}
+
+void *arena_alloc(struct arena *arena, size_t size) {
+    size = rounded(size);
     struct block *block = block_for(arena, size);
     void *bytes = block->bytes + block->used;
     block->used += size;
@@ -128,13 +133,25 @@ char *arena_str(struct arena *arena, const char *text) {
     return text ? arena_dup(arena, text, strlen(text)) : NULL;
 }
 
+/* Into what is left of the block, which is where it almost always fits. */
 char *arena_printf(struct arena *arena, const char *format, ...) {
+    struct block *block = arena->current;
+    size_t room = block ? block->size - block->used : 0;
+    char *text = room ? (char *)block->bytes + block->used : NULL;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(text, room, format, args);
     va_end(args);
     MUST(len >= 0);
-    char *text = arena_alloc(arena, (size_t)len + 1);
+    if ((size_t)len < room) {
+        size_t size = rounded((size_t)len + 1);
+        block->used += size < room ? size : room;
+        return text;
+    }
+    /* What did not fit would be behind all that is wiped. */
+    if (room)
+        secret_wipe(text, room);
+    text = arena_alloc(arena, (size_t)len + 1);
     va_start(args, format);
     MUST(vsnprintf(text, (size_t)len + 1, format, args) == len);
     va_end(args);

@@ -58,15 +58,18 @@ void buf_addc(struct buf *buf, char c) {
 }
 
 void buf_addf(struct buf *buf, const char *format, ...) {
+    size_t room = buf->cap - buf->len;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(room ? buf->data + buf->len : NULL, room, format, args);
     va_end(args);
     MUST(len >= 0);
-    char *to = buf_reserve(buf, (size_t)len);
-    va_start(args, format);
-    MUST(vsnprintf(to, (size_t)len + 1, format, args) == len);
-    va_end(args);
+    if ((size_t)len >= room) {
+        char *to = buf_reserve(buf, (size_t)len);
+        va_start(args, format);
+        MUST(vsnprintf(to, (size_t)len + 1, format, args) == len);
+        va_end(args);
+    }
     buf->len += (size_t)len;
 }
 

@@ -18,7 +18,7 @@
 
 /* A line is written with one write(2).  ENDING is what a value cut short, and the line, need to be
  * closed properly; values alone are cut at VALUE_MAX, so that one cannot push out the others. */
-enum { LINE_MAX_SIZE = 8192, ENDING = 16, VALUE_MAX = 2048 };
+enum { LINE_MAX_SIZE = 8192, ENDING = 16, VALUE_MAX = 2048, NAME_LONGEST = 60 };
 
 struct line {
     char data[LINE_MAX_SIZE];
@@ -181,15 +181,16 @@ static bool is_bare(const char *text) {
 
 /* What stands before a value; false when the line is too full for another field. */
 static bool add_name(struct line *line, const char *name, const char *opening) {
-    char head[96];
-    const char *pattern = format == LOG_FORMAT_JSON ? "%s\"%.60s\":%s" : "%s%.60s=%s";
-    const char *comma = line->len == 0 ? (format == LOG_FORMAT_JSON ? "{" : "")
-                                       : (format == LOG_FORMAT_JSON ? "," : " ");
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    int len = snprintf(head, sizeof head, pattern, comma, name, opening);
-#pragma GCC diagnostic pop
-    return add(line, head, (size_t)len);
+    bool json = format == LOG_FORMAT_JSON;
+    const char *parts[] = {line->len > 0 ? (json ? "," : " ") : (json ? "{" : ""),
+                           json ? "\"" : "", name, json ? "\":" : "=", opening};
+    size_t before = line->len;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!add(line, parts[i], strnlen(parts[i], NAME_LONGEST))) {
+            line->len = before;
+            return false;
+        }
+    return true;
 }
 
 static void add_text(struct line *line, const char *name, const char *text) {

@@ -172,31 +172,48 @@ bool token_peek(struct arena *arena, const char *token, size_t len, const char *
     return true;
 }
 
-static json *make_payload(const struct conf *conf, const struct token_claims *claims,
-                          struct arena *arena) {
-    json *payload = json_new_object(), *roles = json_new_array();
-    json_add_string(payload, "iss", conf->token_issuer);
-    json_add_string(payload, "sub", claims->sub);
-    json_add_string(payload, "aud", conf->token_audience);
-    json_add_int(payload, "iat", claims->iat);
-    json_add_int(payload, "exp", claims->exp);
-    json_add_string(payload, "jti", claims->jti);
-    json_add_string(payload, "sid", claims->sid);
+static void add_members(jwt_t *jwt, json *object) {
+    size_t len;
+    MUST(jwt_add_grants_json(jwt, json_text(object, &len)) == 0);
+    json_free(object);
+}
+
+/* libjwt takes UTF-8 only; JSON text is that, whatever the text was. */
+static void add_text(jwt_t *jwt, const char *name, const char *text) {
+    if (jwt_add_grant(jwt, name, text) == 0)
+        return;
+    json *object = json_new_object();
+    json_add_string(object, name, text);
+    add_members(jwt, object);
+}
+
+/* Texts by themselves, which is a third of the work that all of them as JSON are. */
+static void add_claims(jwt_t *jwt, const struct conf *conf, const struct token_claims *claims,
+                       struct arena *arena) {
+    json *object = json_new_object(), *roles = json_new_array();
     char *rest = arena_str(arena, claims->roles);
     for (char *role = strtok_r(rest, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest))
         json_append_string(roles, role);
-    json_add(payload, "roles", roles);
-    json_add_string(payload, "email", claims->email);
-    return payload;
+    json_add(object, "roles", roles);
+    json_add_int(object, "iat", claims->iat);
+    json_add_int(object, "exp", claims->exp);
+    add_members(jwt, object);
+    add_text(jwt, "iss", conf->token_issuer);
+    add_text(jwt, "sub", claims->sub);
+    add_text(jwt, "aud", conf->token_audience);
+    add_text(jwt, "jti", claims->jti);
+    add_text(jwt, "sid", claims->sid);
+    add_text(jwt, "email", claims->email);
 }
 
 /* What libjwt makes of it, as a copy in the arena.  Without a key it would make a token that nobody
  * has signed, so that is looked at before and after. */
-static const char *encode(const struct key *key, const char *payload, struct arena *arena) {
+static const char *encode(const struct key *key, const struct conf *conf,
+                          const struct token_claims *claims, struct arena *arena) {
     jwt_t *jwt = NULL;
     MUST(jwt_new(&jwt) == 0);
     MUST(jwt_add_header(jwt, "kid", key->kid) == 0);
-    MUST(jwt_add_grants_json(jwt, payload) == 0);
+    add_claims(jwt, conf, claims, arena);
     MUST(jwt_set_alg(jwt, algs[key->alg], key->material, (int)key->material_len) == 0);
     MUST(jwt_get_alg(jwt) == algs[key->alg] && key->material_len > 0);
     char *text = jwt_encode_str(jwt);
@@ -216,9 +233,6 @@ const char *token_sign(const struct keyring *keys, const struct conf *conf, stru
     claims->jti = jti;
     claims->iat = clock_wall_ms() / 1000;
     claims->exp = claims->iat + conf->token_access_ttl / 1000;
-    json *payload = make_payload(conf, claims, arena);
-    size_t len;
-    const char *token = encode(keyring_signing(keys), json_text(payload, &len), arena);
-    json_free(payload);
+    const char *token = encode(keyring_signing(keys), conf, claims, arena);
     return strlen(token) <= TOKEN_MAX_SIZE ? token : NULL;
 }

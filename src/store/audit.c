@@ -12,12 +12,12 @@ enum { EVENT_MAX = 32, EMAIL_MAX = 254, ACTOR_MAX = 128, ADDRESS_MAX = 64, ID_MA
 static struct db_value fitting(struct arena *arena, const char *text, size_t most) {
     size_t len = text != NULL ? strlen(text) : 0;
     if (text == NULL || (len <= most && utf8_valid(text, len)))
-        return DB_TEXT_OR_NULL(text);
+        return db_text_or_null(text);
     char *copy = arena_dup(arena, text, len < most ? len : most);
     for (char *c = copy; *c != '\0'; c++)
         if ((unsigned char)*c >= 0x80)
             *c = '?';
-    return DB_TEXT_OR_NULL(copy);
+    return db_text_or_null(copy);
 }
 
 /* Of AUDIT_TUPLE in sql.c. */
@@ -25,7 +25,7 @@ enum { COLUMNS = 9 };
 
 static void fill_in(struct arena *arena, const struct audit_row *row, struct db_value *params) {
     struct db_value nobody = {.kind = DB_NULL};
-    params[0] = DB_TEXT_OR_NULL(db_time(arena, row->at_us));
+    params[0] = db_text_or_null(db_time(arena, row->at_us));
     params[1] = fitting(arena, row->event, EVENT_MAX);
     params[2] = row->user_id != 0 ? DB_NUMBER(row->user_id) : nobody;
     params[3] = fitting(arena, row->email, EMAIL_MAX);
@@ -33,7 +33,7 @@ static void fill_in(struct arena *arena, const struct audit_row *row, struct db_
     params[5] = fitting(arena, row->address, ADDRESS_MAX);
     params[6] = fitting(arena, row->session, ID_MAX);
     params[7] = fitting(arena, row->request_id, ID_MAX);
-    params[8] = DB_TEXT_OR_NULL(row->details);
+    params[8] = db_text_or_null(row->details);
 }
 
 enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_row *row) {
@@ -83,10 +83,10 @@ struct audit_row *audit_list(struct db *db, struct arena *arena, const struct au
     if (filter->user_id != 0)
         params[n++] = DB_NUMBER(filter->user_id);
     if (filter->event != NULL)
-        params[n++] = DB_TEXT_OR_NULL(filter->event);
-    params[n++] = DB_TEXT_OR_NULL(filter->since);
-    params[n++] = DB_TEXT_OR_NULL(filter->until);
-    params[n++] = DB_TEXT_OR_NULL(filter->until);
+        params[n++] = db_text_or_null(filter->event);
+    params[n++] = db_text_or_null(filter->since);
+    params[n++] = db_text_or_null(filter->until);
+    params[n++] = db_text_or_null(filter->until);
     params[n++] = DB_NUMBER(filter->before);
     params[n++] = DB_NUMBER(limit);
     if (db_run(db, arena, statements[filter->user_id != 0][filter->event != NULL], params, n,
@@ -112,7 +112,7 @@ enum answer audit_time_of(struct db *db, struct arena *arena, int64_t id, const 
 
 enum answer audit_prune(struct db *db, struct arena *arena, const char *before, int64_t limit,
                         int64_t *removed) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(before), DB_NUMBER(limit)};
+    struct db_value params[] = {db_text_or_null(before), DB_NUMBER(limit)};
     struct db_result result;
     enum answer answer = db_run(db, arena, STMT_AUDIT_PRUNE, params, 2, &result);
     *removed = result.matched;

@@ -11,7 +11,7 @@ static void read_client(const struct db_row *row, struct client *client) {
 
 enum answer clients_by_id(struct db *db, struct arena *arena, const char *id,
                           struct client *client) {
-    struct db_value param = DB_TEXT_OR_NULL(id);
+    struct db_value param = db_text_or_null(id);
     struct db_result result;
     if (db_run(db, arena, STMT_CLIENT_BY_ID, &param, 1, &result) != ANSWER_YES)
         return ANSWER_UNKNOWN;
@@ -34,12 +34,12 @@ struct client *clients_list(struct db *db, struct arena *arena, size_t *count) {
 
 enum answer clients_insert(struct db *db, struct arena *arena, const char *id,
                            const char *secret_sha256) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(id), DB_TEXT_OR_NULL(secret_sha256)};
+    struct db_value params[] = {db_text_or_null(id), db_text_or_null(secret_sha256)};
     return db_run(db, arena, STMT_CLIENT_INSERT, params, 2, NULL);
 }
 
 enum answer clients_delete(struct db *db, struct arena *arena, const char *id) {
-    struct db_value param = DB_TEXT_OR_NULL(id);
+    struct db_value param = db_text_or_null(id);
     struct db_result result;
     enum answer answer = db_run(db, arena, STMT_CLIENT_DELETE, &param, 1, &result);
     return answer == ANSWER_YES && result.matched == 0 ? ANSWER_NO : answer;

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/answer.h"
 #include "base/arena.h"
@@ -28,11 +29,14 @@ struct db_value {
     size_t len;
 };
 
-#define DB_TEXT_OR_NULL(value)                                                                     \
-    ((struct db_value){.kind = (value) != NULL ? DB_TEXT : DB_NULL,                                \
-                       .text = (value),                                                            \
-                       .len = (value) != NULL ? strlen(value) : 0})
 #define DB_NUMBER(value) ((struct db_value){.kind = DB_INT, .number = (value)})
+
+/* text, which stays where it is, as a value; NULL is SQL's. */
+static inline struct db_value db_text_or_null(const char *text) {
+    return (struct db_value){.kind = text != NULL ? DB_TEXT : DB_NULL,
+                             .text = text,
+                             .len = text != NULL ? strlen(text) : 0};
+}
 
 #define DB_MAX_COLUMNS 12
 #define DB_MAX_PARAMS  10

@@ -75,12 +75,12 @@ enum answer users_by_id(struct db *db, struct arena *arena, int64_t id, struct u
 
 enum answer users_by_email(struct db *db, struct arena *arena, const char *canonical,
                            struct user *user) {
-    return one(db, arena, STMT_USER_BY_EMAIL, DB_TEXT_OR_NULL(canonical), user);
+    return one(db, arena, STMT_USER_BY_EMAIL, db_text_or_null(canonical), user);
 }
 
 enum answer users_by_username(struct db *db, struct arena *arena, const char *canonical,
                               struct user *user) {
-    return one(db, arena, STMT_USER_BY_USERNAME, DB_TEXT_OR_NULL(canonical), user);
+    return one(db, arena, STMT_USER_BY_USERNAME, db_text_or_null(canonical), user);
 }
 
 enum answer users_may_be_elsewhere(struct db *db, struct arena *arena) {
@@ -106,9 +106,9 @@ struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64
 enum answer users_insert(struct db *db, struct arena *arena, const struct user_names *names,
                          const char *password_hash, int64_t *id, enum users_taken *taken) {
     struct db_value params[] = {
-        DB_TEXT_OR_NULL(names->email),        DB_TEXT_OR_NULL(names->email_canonical),
-        DB_TEXT_OR_NULL(names->username),     DB_TEXT_OR_NULL(names->username_canonical),
-        DB_TEXT_OR_NULL(names->display_name), DB_TEXT_OR_NULL(password_hash)};
+        db_text_or_null(names->email),        db_text_or_null(names->email_canonical),
+        db_text_or_null(names->username),     db_text_or_null(names->username_canonical),
+        db_text_or_null(names->display_name), db_text_or_null(password_hash)};
     struct db_result result;
     enum answer answer = db_run(db, arena, STMT_USER_INSERT, params, 6, &result);
     if (answer == ANSWER_YES)
@@ -129,23 +129,23 @@ static enum answer change(struct db *db, struct arena *arena, enum statement sta
 
 enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
                               const struct user_names *names) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(names->username),
-                                DB_TEXT_OR_NULL(names->username_canonical),
-                                DB_TEXT_OR_NULL(names->display_name), DB_NUMBER(id)};
+    struct db_value params[] = {db_text_or_null(names->username),
+                                db_text_or_null(names->username_canonical),
+                                db_text_or_null(names->display_name), DB_NUMBER(id)};
     return db_run(db, arena, STMT_USER_SET_PROFILE, params, 4, NULL);
 }
 
 enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,
                             const char *new_hash) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(user->id),
-                                DB_TEXT_OR_NULL(user->password_hash), DB_NUMBER(user->version)};
+    struct db_value params[] = {db_text_or_null(new_hash), DB_NUMBER(user->id),
+                                db_text_or_null(user->password_hash), DB_NUMBER(user->version)};
     return change(db, arena, STMT_USER_LOGGED_IN, params, 4);
 }
 
 enum answer users_set_last_login(struct db *db, struct arena *arena, const int64_t *ids,
                                  size_t count, int64_t wall_ms) {
     struct db_value *params = arena_alloc(arena, (count + 2) * sizeof *params);
-    params[0] = params[count + 1] = DB_TEXT_OR_NULL(db_time(arena, wall_ms * 1000));
+    params[0] = params[count + 1] = db_text_or_null(db_time(arena, wall_ms * 1000));
     for (size_t i = 0; i < count; i++)
         params[i + 1] = DB_NUMBER(ids[i]);
     enum answer answer = db_run_wide(db, arena, WIDE_USERS_LAST_LOGIN, count, params, NULL);
@@ -154,13 +154,13 @@ enum answer users_set_last_login(struct db *db, struct arena *arena, const int64
 
 enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,
                                   const char *old_hash, const char *new_hash) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(id), DB_TEXT_OR_NULL(old_hash)};
+    struct db_value params[] = {db_text_or_null(new_hash), DB_NUMBER(id), db_text_or_null(old_hash)};
     return change(db, arena, STMT_USER_CHANGE_PASSWORD, params, 3);
 }
 
 enum answer users_set_password(struct db *db, struct arena *arena, int64_t id,
                                const char *new_hash) {
-    struct db_value params[] = {DB_TEXT_OR_NULL(new_hash), DB_NUMBER(id)};
+    struct db_value params[] = {db_text_or_null(new_hash), DB_NUMBER(id)};
     return change(db, arena, STMT_USER_SET_PASSWORD, params, 2);
 }
 
@@ -182,7 +182,7 @@ static enum answer next_version(struct db *db, struct arena *arena, int64_t id) 
 
 static enum answer change_role(struct db *db, struct arena *arena, enum statement statement,
                                int64_t id, const char *role) {
-    struct db_value params[] = {DB_NUMBER(id), DB_TEXT_OR_NULL(role)};
+    struct db_value params[] = {DB_NUMBER(id), db_text_or_null(role)};
     enum answer answer = change(db, arena, statement, params, 2);
     return answer == ANSWER_YES ? next_version(db, arena, id) : answer;
 }
@@ -203,7 +203,7 @@ static struct user_key *users_with(struct db *db, struct arena *arena, enum wide
     struct db_value *params = arena_alloc(arena, (count + 1) * sizeof *params);
     *found = 0;
     for (size_t i = 0; i < count; i++)
-        params[i] = DB_TEXT_OR_NULL(canonical[i]);
+        params[i] = db_text_or_null(canonical[i]);
     if (count > 0 && db_run_wide(db, arena, which, count, params, &result) != ANSWER_YES)
         return NULL;
     *found = count > 0 ? result.row_count : 0;
@@ -232,9 +232,9 @@ enum answer users_insert_many(struct db *db, struct arena *arena, const struct u
     for (size_t i = 0; i < count; i++) {
         const struct user_names *names = &users[i].names;
         struct db_value row[PARAMS] = {
-            DB_TEXT_OR_NULL(names->email),        DB_TEXT_OR_NULL(names->email_canonical),
-            DB_TEXT_OR_NULL(names->username),     DB_TEXT_OR_NULL(names->username_canonical),
-            DB_TEXT_OR_NULL(names->display_name), DB_TEXT_OR_NULL(users[i].password_hash),
+            db_text_or_null(names->email),        db_text_or_null(names->email_canonical),
+            db_text_or_null(names->username),     db_text_or_null(names->username_canonical),
+            db_text_or_null(names->display_name), db_text_or_null(users[i].password_hash),
             DB_NUMBER(users[i].email_verified),   DB_NUMBER(users[i].disabled)};
         memcpy(&params[i * PARAMS], row, sizeof row);
     }
@@ -246,7 +246,7 @@ enum answer users_add_roles(struct db *db, struct arena *arena, const struct use
     struct db_value *params = arena_alloc(arena, (count * 2 + 1) * sizeof *params);
     for (size_t i = 0; i < count; i++) {
         params[i * 2] = DB_NUMBER(roles[i].user_id);
-        params[i * 2 + 1] = DB_TEXT_OR_NULL(roles[i].role);
+        params[i * 2 + 1] = db_text_or_null(roles[i].role);
     }
     return count > 0 ? db_run_wide(db, arena, WIDE_ROLES_INSERT, count, params, NULL) : ANSWER_YES;
 }

@@ -183,6 +183,48 @@ static void arena_copies(void **state) {
     arena_free(&arena);
 }
 
+/* Of every length around what is left of a block: whole, beside its neighbours, and gone afterwards. */
+static void arena_prints_around_the_end_of_a_block(void **state) {
+    (void)state;
+    for (size_t block = 96; block < 96 + alignof(max_align_t); block++)
+        for (int len = 1; len < 200; len++) {
+            struct arena *arena = arena_new(block);
+            unsigned char *first = arena_alloc(arena, 48);
+            memset(first, 'f', 48);
+            const char *text = arena_printf(arena, "%0*d", len, 7);
+            const char *next = arena_printf(arena, "%s", "next");
+            assert_int_equal(strlen(text), len);
+            assert_int_equal(strspn(text, "0"), len - 1);
+            assert_string_equal(next, "next");
+            for (size_t i = 0; i < 48; i++)
+                assert_int_equal(first[i], 'f');
+            arena_reset(arena, 4096);
+            /* The first block is whole again. */
+            const unsigned char *bytes = arena_alloc(arena, len < (int)block ? 96 : 48);
+            for (size_t i = 0; i < 48; i++)
+                assert_int_equal(bytes[i], 0);
+            for (size_t i = 48; bytes == first && len < (int)block && i < 96; i++)
+                assert_int_equal(bytes[i], 0);
+            arena_free(&arena);
+        }
+}
+
+static void buf_formats_around_its_end(void **state) {
+    (void)state;
+    for (int before = 0; before < 70; before++)
+        for (int len = 0; len < 70; len++) {
+            struct buf buf = {0};
+            for (int i = 0; i < before; i++)
+                buf_addc(&buf, 'b');
+            buf_addf(&buf, "%.*s", len, "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn");
+            assert_int_equal(buf.len, before + len);
+            assert_int_equal(strspn(buf.data, "b"), before);
+            assert_int_equal(strspn(buf.data + before, "n"), len);
+            assert_int_equal(buf.data[buf.len], 0);
+            buf_free(&buf);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buf_grows_and_ends_with_nul),
@@ -193,6 +235,8 @@ int main(void) {
         cmocka_unit_test(arena_aligns_and_keeps_apart),
         cmocka_unit_test(arena_reuses_its_blocks),
         cmocka_unit_test(arena_copies),
+        cmocka_unit_test(arena_prints_around_the_end_of_a_block),
+        cmocka_unit_test(buf_formats_around_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
