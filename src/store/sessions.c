@@ -73,6 +73,10 @@ static bool unpack_client(struct arena *arena, const char *text, struct session_
     return true;
 }
 
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
 struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const char *sid,
                               const struct session_who *who, const struct session_client *client,
                               const struct session_lives *lives, const char *family,
@@ -86,9 +90,9 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     ask_text(ask, who->user_id);
     ask_text(ask, pack_who(arena, who));
     ask_text(ask, pack_client(arena, client));
-    ask_int(arena, ask, lives->idle_ms);
+    ask_int(arena, ask, least(lives->idle_ms, lives->max_ms));
     ask_int(arena, ask, lives->max_ms);
-    ask_int(arena, ask, lives->refresh_ms);
+    ask_int(arena, ask, least(lives->refresh_ms, lives->max_ms));
     ask_text(ask, family);
     ask_text(ask, current);
     ask_int(arena, ask, who->version);
