@@ -13,11 +13,6 @@
 #define ARENA_BLOCK (8 * 1024)
 #define ARENA_KEEP  (64 * 1024)
 
-/* So many notes at the most wait for a commit that they share, and so long at the most: all of these
- * are lost with a worker that dies. */
-#define TOGETHER      32
-#define TOGETHER_MS   250
-
 static const char *const names[AUDIT_EVENT_COUNT] = {
     [AUDIT_REGISTER] = "register",
     [AUDIT_USER_IMPORT] = "user_import",
@@ -303,7 +298,7 @@ void audit_flush(const struct realm *realm) {
 void audit_flush_due(const struct realm *realm) {
     const struct audit *audit = realm->audit;
     if (audit_has_notes(realm) &&
-        (audit->count >= TOGETHER || clock_mono_ms() - audit->since >= TOGETHER_MS))
+        (audit->count >= REST_TOGETHER || clock_mono_ms() - audit->since >= REST_TOGETHER_MS))
         audit_flush(realm);
 }
 

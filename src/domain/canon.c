@@ -4,7 +4,25 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/log.h"
+
 #define EMAIL_MAX 254
+
+/* What is composed and decomposed is itself then, in every form of Unicode's. */
+static bool is_ascii(const char *text, size_t len) {
+    unsigned char any = 0;
+    for (size_t i = 0; i < len; i++)
+        any |= (unsigned char)text[i];
+    return any < 0x80;
+}
+
+const char *canon_username(struct arena *arena, const char *username) {
+    char *canonical = arena_str(arena, username);
+    for (char *at = canonical; *at != '\0'; at++)
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at - 'A' + 'a');
+    return canonical;
+}
 
 static utf8proc_int32_t fold(utf8proc_int32_t codepoint, void *unused) {
     (void)unused;
@@ -24,6 +42,9 @@ static utf8proc_uint8_t *fold_text(const char *text, utf8proc_ssize_t *len) {
  * made until one changes nothing, so that a canonical address is its own canonical form. */
 const char *canon_email(struct arena *arena, const char *email) {
     const char *canonical = email;
+    size_t size = strlen(email);
+    if (is_ascii(email, size))
+        return size <= EMAIL_MAX ? canon_username(arena, email) : NULL;
     for (int passes = 0; passes < 8; passes++) {
         utf8proc_ssize_t len;
         utf8proc_uint8_t *out = fold_text(canonical, &len);
@@ -34,14 +55,6 @@ const char *canon_email(struct arena *arena, const char *email) {
         canonical = next;
     }
     return NULL;
-}
-
-const char *canon_username(struct arena *arena, const char *username) {
-    char *canonical = arena_str(arena, username);
-    for (char *at = canonical; *at != '\0'; at++)
-        if (*at >= 'A' && *at <= 'Z')
-            *at = (char)(*at - 'A' + 'a');
-    return canonical;
 }
 
 /* Whether accept takes the category of every code point. */
@@ -82,6 +95,14 @@ bool canon_is_line(const char *text) {
 
 char *canon_password(const char *password, size_t len, size_t *out_len) {
     utf8proc_uint8_t *out = NULL;
+    if (is_ascii(password, len)) {
+        char *copy = malloc(len + 1);
+        MUST(copy != NULL);
+        memcpy(copy, password, len);
+        copy[len] = '\0';
+        *out_len = len;
+        return copy;
+    }
     utf8proc_ssize_t size =
         utf8proc_map((const utf8proc_uint8_t *)password, (utf8proc_ssize_t)len, &out,
                      UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);

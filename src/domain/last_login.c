@@ -11,10 +11,6 @@
 #define ARENA_BLOCK (4 * 1024)
 #define ARENA_KEEP  (16 * 1024)
 
-/* So many share a statement, and wait so long at the most while others are served. */
-#define TOGETHER    32
-#define TOGETHER_MS 250
-
 struct note {
     int64_t user_id, wall_ms;
 };
@@ -88,7 +84,7 @@ static int by_time_and_user(const void *a, const void *b) {
 static size_t of_one_second(const struct last_login *logins, int64_t *newest) {
     size_t count = 0;
     *newest = logins->notes[0].wall_ms;
-    while (count < logins->count && count < TOGETHER &&
+    while (count < logins->count && count < REST_TOGETHER &&
            logins->notes[count].wall_ms / 1000 == logins->notes[0].wall_ms / 1000) {
         if (logins->notes[count].wall_ms > *newest)
             *newest = logins->notes[count].wall_ms;
@@ -98,7 +94,7 @@ static size_t of_one_second(const struct last_login *logins, int64_t *newest) {
 }
 
 static bool write_some(struct last_login *logins) {
-    int64_t ids[TOGETHER], newest;
+    int64_t ids[REST_TOGETHER], newest;
     size_t count = of_one_second(logins, &newest);
     for (size_t i = 0; i < count; i++)
         ids[i] = logins->notes[i].user_id;
@@ -126,8 +122,8 @@ void last_login_flush(struct last_login *logins) {
 }
 
 void last_login_flush_due(struct last_login *logins) {
-    if (logins->count >= TOGETHER ||
-        (logins->count > 0 && clock_mono_ms() - logins->since >= TOGETHER_MS))
+    if (logins->count >= REST_TOGETHER ||
+        (logins->count > 0 && clock_mono_ms() - logins->since >= REST_TOGETHER_MS))
         last_login_flush(logins);
 }
 

@@ -17,6 +17,8 @@
 #define PASS_AGAIN_MS 5
 /* How soon a turn that was refused is asked for again. */
 #define TURN_AGAIN_MS 5
+/* How soon a queue that was not too long is looked at again. */
+#define ROOMY_MS 10
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -28,6 +30,7 @@ struct loop {
     bool failed;
     bool turn; /* of the first in line */
     int64_t now; /* clock_mono_ms at the last return of epoll_wait, or the last answer */
+    int64_t roomy_until;
     /* One list for each state; in the first three all wait equally long, so that each is ordered
      * by deadline and only its head need be looked at. */
     struct conn_list reading, writing, idle, ready, line, closed;
@@ -358,10 +361,14 @@ static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
 }
 
 /* Whether more wait than will be served in time.  Then it is the one that has waited longest that is
- * refused, at once and without work: its client is the next to give up, and all move up. */
-static bool is_crowded(const struct loop *loop) {
-    return loop->options.queue > 0 && !loop->draining &&
-           loop->options.waiting(loop->options.context) > (int64_t)loop->options.queue;
+ * refused, at once and without work: its client is the next to give up, and all move up.  The kernel
+ * looks at every socket there is to tell, so that a no holds for a moment. */
+static bool is_crowded(struct loop *loop) {
+    if (loop->options.queue == 0 || loop->draining || loop->now < loop->roomy_until)
+        return false;
+    bool crowded = loop->options.waiting(loop->options.context) > (int64_t)loop->options.queue;
+    loop->roomy_until = crowded ? 0 : loop->now + ROOMY_MS;
+    return crowded;
 }
 
 /* Whoever has the turn comes last, so that all the others are answered by then. */

@@ -54,9 +54,9 @@ def plan(site, statement):
 
 
 @pytest.mark.parametrize("what,key", [
-    (r"FROM users u WHERE u\.email_canonical = ", "users_email"),
-    (r"FROM users u WHERE u\.username_canonical = ", "users_username"),
-    (r"FROM users u WHERE u\.id = ", "PRIMARY"),
+    (r"FROM users u LEFT JOIN .* WHERE u\.email_canonical = ", "users_email"),
+    (r"FROM users u LEFT JOIN .* WHERE u\.username_canonical = ", "users_username"),
+    (r"FROM users u LEFT JOIN .* WHERE u\.id = ", "PRIMARY"),
     (r"FROM users u WHERE u\.id > \d+ ORDER BY u\.id LIMIT", "PRIMARY"),
     (r"FROM users WHERE email_canonical IN", "users_email"),
     (r"FROM users WHERE username_canonical IN", "users_username"),

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +64,28 @@ static void long_emails(void **state) {
     for (size_t i = 0; i < 127; i++)
         memcpy(email + 2 * i, "\xc8\xba", 2);
     assert_null(canon_email(arena, email));
+}
+
+/* ASCII by itself, which takes a short way, and beside a letter that does not. */
+static void ascii_is_the_same_either_way(void **state) {
+    (void)state;
+    for (int c = 1; c < 0x80; c++) {
+        char lower = (char)(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c), text[4];
+        size_t len;
+        snprintf(text, sizeof text, "%c", c);
+        assert_int_equal(canon_email(arena, text)[0], lower);
+        char *password = canon_password(text, 1, &len);
+        assert_int_equal(len, 1);
+        assert_memory_equal(password, text, 2);
+        free(password);
+        snprintf(text, sizeof text, "%c\xc3\xa4", c);
+        assert_int_equal(canon_email(arena, text)[0], lower);
+        assert_string_equal(canon_email(arena, text) + 1, "\xc3\xa4");
+        password = canon_password(text, 3, &len);
+        assert_int_equal(len, 3);
+        assert_memory_equal(password, text, 4);
+        free(password);
+    }
 }
 
 static void usernames(void **state) {
