@@ -194,6 +194,6 @@ def test_the_next_host_takes_over(servers, several):
 def test_a_primary_that_turns_read_only_is_left(servers, several):
     first, second = servers
     first.run("SET GLOBAL read_only = 0")
-    second.run("SET GLOBAL read_only = 1")
+    second.run("STOP SLAVE", "SET GLOBAL read_only = 1")
     email = registered(several)
     assert rows(first, email) == 1 and rows(second, email) == 0
