@@ -67,6 +67,16 @@ const char *db_time(struct arena *arena, int64_t wall_us) {
     return arena_printf(arena, "%.19s.%06d", text, (int)(wall_us % 1000000));
 }
 
+const char *db_rfc3339(struct arena *arena, const struct db_value *time) {
+    const size_t len = sizeof "2026-11-20 12:30:22" - 1;
+    if (time->kind != DB_TEXT || time->len < len)
+        return NULL;
+    char *text = arena_dup(arena, time->text, len + 1);
+    text[10] = 'T';
+    text[len] = 'Z';
+    return text;
+}
+
 void db_be_patient(struct db *db) {
     disconnect(db);
     db->link.patient = true;

@@ -55,6 +55,8 @@ struct db_result {
 
 /* A time, not before 1970, as a column takes it: "2026-11-20 12:30:22.123456", UTC; in arena. */
 const char *db_time(struct arena *arena, int64_t wall_us);
+/* A column's time, as RFC 3339 has it, in whole seconds: "2026-11-20T12:30:22Z"; in arena.  NULL: none. */
+const char *db_rfc3339(struct arena *arena, const struct db_value *time);
 
 /* gate is shared by the workers; conf and password (NULL: none) are borrowed for the db's life.
  * Opens nothing yet. */

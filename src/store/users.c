@@ -26,8 +26,8 @@ static void read_user(const struct db_row *row, struct arena *arena, struct user
     user->password_hash = text_of(&column[4]);
     user->email_verified = column[5].number != 0;
     user->disabled = column[6].number != 0;
-    user->created_at = text_of(&column[7]);
-    user->last_login_at = text_of(&column[8]);
+    user->created_at = db_rfc3339(arena, &column[7]);
+    user->last_login_at = db_rfc3339(arena, &column[8]);
     user->roles = column[ROLES_COLUMN].kind == DB_TEXT ? column[ROLES_COLUMN].text : "";
     user->version = column[10].number;
     user->may_be_old = is_on(&column[11]);
