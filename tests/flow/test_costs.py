@@ -16,8 +16,8 @@ INSTRUCTIONS = {
     "verify, cookie": 22_900,
     "verify, a connection each": 34_500,
     "verify, refused": 35_000,
-    "profile": 83_000,
-    "refresh": 400_000,
+    "profile": 89_000,
+    "refresh": 333_000,
 }
 VERIFICATIONS = [kind for kind in INSTRUCTIONS if kind.startswith("verify") and "refused" not in kind]
 # The wait, the request, the question to Redis and its answer, the answer.
