@@ -335,16 +335,22 @@ static int wait_ms(struct loop *loop) {
     return beat > 0 && (ms < 0 || ms > beat) ? beat : ms;
 }
 
+/* Who comes after a wait may not come alone. */
+static int sleep_for_events(struct loop *loop, struct epoll_event *events, int ms) {
+    loop->roomy_until = 0;
+    return epoll_wait(loop->epoll_fd, events, EVENTS, ms);
+}
+
 static int wait_for_events(struct loop *loop, struct epoll_event *events) {
     int ms = wait_ms(loop);
     if (ms == 0 || loop->options.left == NULL || !loop->options.left(loop->options.context))
-        return epoll_wait(loop->epoll_fd, events, EVENTS, ms);
+        return sleep_for_events(loop, events, ms);
     int n = epoll_wait(loop->epoll_fd, events, EVENTS, 0);
     if (n != 0)
         return n;
     loop->options.catch_up(loop->options.context);
     loop->now = clock_mono_ms();
-    return epoll_wait(loop->epoll_fd, events, EVENTS, wait_ms(loop));
+    return sleep_for_events(loop, events, wait_ms(loop));
 }
 
 static bool line_goes_on(struct loop *loop) {
@@ -362,7 +368,8 @@ static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
 
 /* Whether more wait than will be served in time.  Then it is the one that has waited longest that is
  * refused, at once and without work: its client is the next to give up, and all move up.  The kernel
- * looks at every socket there is to tell, so that a no holds for a moment. */
+ * looks at every socket there is to tell, so that a no holds for a moment where one
+ * follows the other. */
 static bool is_crowded(struct loop *loop) {
     if (loop->options.queue == 0 || loop->draining || loop->now < loop->roomy_until)
         return false;

@@ -227,6 +227,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(emails), cmocka_unit_test(long_emails), cmocka_unit_test(usernames),
         cmocka_unit_test(words),  cmocka_unit_test(lines),       cmocka_unit_test(passwords),
+        cmocka_unit_test(ascii_is_the_same_either_way),
     };
     return cmocka_run_group_tests(tests, make_arena, free_arena);
 }
