@@ -126,7 +126,7 @@ def test_mariadb_is_asked_again_only_after_a_change(site, account):
         wait_until(lambda: executed(site) - before >= 3, 10)
         time.sleep(0.5)
         return executed(site) - before
-    assert account.login()[0] == 200
+    paid()  # what was written behind the answers before is not counted
     assert [paid(), paid()] == [3, 3]
     site.ctl_ok("session", "revoke", "--user", account.email)
     assert paid() == 4
