@@ -11,6 +11,15 @@ def test_shows_the_user(site, user, login, path):
     assert shown["lastLoginAt"] is not None
 
 
+@pytest.mark.parametrize("at", ["2026-11-20 00:00:00", "2026-11-20 00:00:00.001", "2026-11-20 23:59:59.999",
+                                "1970-01-01 00:00:00"])
+def test_times_are_whole_at_any_moment(site, login, at):
+    """MariaDB leaves out of a time what is zero at its end."""
+    site.sql("UPDATE users SET created_at = %s WHERE id = %s", at, login.user.id)
+    shown = shows_user(granted(site.get("/profile", token=login.access)))
+    assert shown["createdAt"] == at[:10] + "T" + at[11:19] + "Z"
+
+
 def test_login_and_profile_show_the_same_user(site, login):
     shown = granted(site.get("/profile", token=login.access))
     assert {**login.body["user"], "lastLoginAt": None} == {**shown, "lastLoginAt": None}
