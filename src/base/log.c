@@ -17,7 +17,8 @@
 #define SELDOM_MS 10000
 
 /* A line is written with one write(2).  ENDING is what a value cut short, and the line, need to be
- * closed properly; values alone are cut at VALUE_MAX, so that one cannot push out the others. */
+ * closed properly; values alone are cut at VALUE_MAX, so that one cannot push out the others, and names
+ * at NAME_LONGEST. */
 enum { LINE_MAX_SIZE = 8192, ENDING = 16, VALUE_MAX = 2048, NAME_LONGEST = 60 };
 
 struct line {

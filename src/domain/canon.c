@@ -94,7 +94,6 @@ bool canon_is_line(const char *text) {
 }
 
 char *canon_password(const char *password, size_t len, size_t *out_len) {
-    utf8proc_uint8_t *out = NULL;
     if (is_ascii(password, len)) {
         char *copy = malloc(len + 1);
         MUST(copy != NULL);
@@ -103,6 +102,7 @@ char *canon_password(const char *password, size_t len, size_t *out_len) {
         *out_len = len;
         return copy;
     }
+    utf8proc_uint8_t *out = NULL;
     utf8proc_ssize_t size =
         utf8proc_map((const utf8proc_uint8_t *)password, (utf8proc_ssize_t)len, &out,
                      UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
