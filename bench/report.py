@@ -5,7 +5,7 @@ import platform
 import re
 import statistics
 
-from stage import CLASSIC_WORKERS, CORES, KEPT, run
+from stage import CLASSIC_WORKERS, CORES, run
 
 EACH, KEEP = "a connection each", "kept connections"
 BARE, OURS, PROFILE = "bare + HS256 + Redis", "/auth/verify", "/auth/profile"
@@ -96,8 +96,8 @@ def print_machine(report):
     print(f"load      wrk, 1 thread, {connections[EACH]} clients ({connections[KEEP]} for kept "
           f"connections); nginx with {CORES} workers")
     print(f"bare      {CLASSIC_WORKERS} processes, one connection at a time: "
-          f"so that nobody starves, a worker of\n          nginx keeps at most {KEPT} "
-          "connections, to any contestant")
+          f"so that nobody starves,\n          {connections[KEEP]} clients where connections "
+          f"are kept, for any contestant")
     for name in report["missing"]:
         print(f"left out  {name}")
 

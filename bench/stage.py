@@ -23,7 +23,7 @@ CORES = len(os.sched_getaffinity(0))
 PARAMS = ROOT / "conf" / "nginx"
 MODES = ("empty", "jwt", "redis")
 CLASSIC_WORKERS = 16
-KEPT = max(1, CLASSIC_WORKERS // CORES)  # what one nginx worker keeps: see README.md
+KEPT = CLASSIC_WORKERS  # what one nginx worker may keep: see README.md
 
 SERVER = """
     server {{
