@@ -111,16 +111,16 @@ enum answer sessions_open_answer(const struct ask *ask, struct session_opened *o
 
 struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
                                           const char *jti, bool dated) {
-    struct session_lookup lookup = {.dated = dated};
+    struct session_lookup lookup = {.jti = jti, .dated = dated};
     lookup.session = cache_ask(cache, arena, "HMGET");
     ask_key(cache, arena, lookup.session, "session:", sid);
     ask_text(lookup.session, "who");
     ask_text(lookup.session, "last");
-    ask_text(lookup.session, "revoked");
     if (dated)
         ask_text(lookup.session, "created");
-    lookup.jti = jti;
     if (jti != NULL) {
+        /* Seldom there, so that Redis looks through the whole record for it. */
+        ask_text(lookup.session, "revoked");
         lookup.blacklist = cache_ask(cache, arena, "EXISTS");
         ask_key(cache, arena, lookup.blacklist, "blacklist:", jti);
     }
@@ -130,13 +130,15 @@ struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *are
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms) {
     const struct reply *session = lookup->session->reply;
-    if (session == NULL || session->kind != REPLY_LIST || session->count != (lookup->dated ? 4 : 3))
+    const size_t created = 2, revoked_at = lookup->dated ? 3 : 2,
+                 count = lookup->jti != NULL ? revoked_at + 1 : revoked_at;
+    if (session == NULL || session->kind != REPLY_LIST || session->count != count)
         return SESSION_UNKNOWN;
     if (lookup->blacklist != NULL) {
         const struct reply *blacklisted = lookup->blacklist->reply;
         if (blacklisted == NULL || blacklisted->kind != REPLY_INT)
             return SESSION_UNKNOWN;
-        const char *revoked = reply_text(reply_at(session, 2));
+        const char *revoked = reply_text(reply_at(session, revoked_at));
         if (blacklisted->number != 0 || (revoked != NULL && strstr(revoked, lookup->jti) != NULL))
             return SESSION_TOKEN_REVOKED;
     }
@@ -145,7 +147,7 @@ enum session_state sessions_lookup_answer(const struct session_lookup *lookup, s
     *last_ms = reply_int(reply_at(session, 1), 0);
     if (!unpack_who(arena, reply_text(reply_at(session, 0)), who))
         return SESSION_UNKNOWN;
-    who->began_ms = lookup->dated ? reply_int(reply_at(session, 3), 0) : 0;
+    who->began_ms = lookup->dated ? reply_int(reply_at(session, created), 0) : 0;
     return SESSION_LIVES;
 }
 
