@@ -22,6 +22,9 @@ ROOT = BENCH.parent
 CORES = len(os.sched_getaffinity(0))
 PARAMS = ROOT / "conf" / "nginx"
 MODES = ("empty", "jwt", "redis")
+# Who signs in: a session's record is as long as they are.
+BROWSER = ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+           "Chrome/142.0.0.0 Safari/537.36")
 CLASSIC_WORKERS = 16
 KEPT = CLASSIC_WORKERS  # what one nginx worker may keep: see README.md
 
@@ -119,7 +122,7 @@ def claims(token):
 
 def post(url, body):
     request = urllib.request.Request(url, json.dumps(body).encode(),
-                                     {"Content-Type": "application/json"})
+                                     {"Content-Type": "application/json", "User-Agent": BROWSER})
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
@@ -197,7 +200,7 @@ class Stage:
         """A Redis of our own, without gatehouse."""
         path = self.dir / f"{name}.sock"
         self.start("redis-server", "--port", 0, "--unixsocket", path, "--unixsocketperm", 777,
-                   "--save", "", "--dir", self.dir, ready=path)
+                   "--save", "", "--dir", self.dir, "--hash-max-listpack-value", 1024, ready=path)
         return str(path)
 
     def pid_of(self, redis):

@@ -17,6 +17,8 @@ appendonly yes
 appendfsync $([ -n "${LAB_NO_FSYNC:-}" ] && printf no || printf everysec)
 save ""
 maxmemory-policy noeviction
+# A session's record in one piece, user agent and all.
+hash-max-listpack-value 1024
 TEXT
 }
 
