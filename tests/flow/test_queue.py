@@ -57,6 +57,7 @@ def login_worker(service):
 def at_once(service, requests):
     """Answers to requests that all wait before the first is looked at, in their order."""
     worker = login_worker(service)
+    time.sleep(0.05)  # a worker that was just asked knows its queue for ten milliseconds
     os.kill(worker, signal.SIGSTOP)
     try:
         links = [send(service, *request) for request in requests]
