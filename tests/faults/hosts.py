@@ -91,7 +91,7 @@ def sentinel_failover(lab):
     group = test_sentinel.Group(folder)
     try:
         group.start()
-        for instance in run_instance(redis__url=group.url, pool__web__workers="4"):
+        for instance in run_instance(redis__url=group.url, redis__timeout="500ms", pool__web__workers="4"):
             there = inner(lab, instance)
             for number in range(int(lab.seconds)):
                 with there.under_load(after=2, mix={"verify": 8, "session": 4, "ended": 4, "login": 2,

@@ -130,7 +130,7 @@ def group():
 
 @pytest.fixture(scope="module")
 def instance(group):
-    yield from run_instance(redis__url=group.url, pool__web__workers="3")
+    yield from run_instance(redis__url=group.url, redis__timeout="500ms", pool__web__workers="3")
 
 
 @pytest.fixture(scope="module")
