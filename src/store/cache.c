@@ -49,7 +49,7 @@ static void log_down(struct cache *cache) {
     metrics_event(EVENT_REDIS_ERROR, 1);
     if (!cache->down)
         log_error("Redis cannot be asked; requests are answered 503 until it can",
-                  F_STR("reason", cache->link.why), F_STR("address", link_address(&cache->link)),
+                  F_STR("reason", cache->link.why), F_STR("server", link_address(&cache->link)),
                   F_STR("cure", "start it, or mend [redis]; gatehousectl doctor looks closer"));
     cache->down = true;
 }
@@ -70,13 +70,13 @@ static void log_went_back(const struct cache *cache, bool forget, int64_t ended)
     metrics_event(EVENT_REDIS_WENT_BACK, 1);
     if (forget)
         log_error("Redis has lost what it had acknowledged, logouts among it: every session is ended",
-                  F_INT("records", ended), F_STR("address", link_address(&cache->link)),
+                  F_INT("records", ended), F_STR("server", link_address(&cache->link)),
                   F_STR("cure", "users sign in again; with appendonly yes in redis.conf no crash would "
                                 "lose it"));
     else
         log_error("the new primary of Redis lacks what the one before had acknowledged: something that "
                   "was ended may not be",
-                  F_STR("address", link_address(&cache->link)),
+                  F_STR("server", link_address(&cache->link)),
                   F_STR("cure", "revoke it again; min-replicas-to-write 1 in redis.conf makes this "
                                 "less likely"));
 }

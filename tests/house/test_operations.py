@@ -9,7 +9,7 @@ TOP = Path(__file__).resolve().parents[2]
 PAGE = (TOP / "docs/operations.md").read_text(encoding="utf-8")
 SOURCES = {path: path.read_text(encoding="utf-8") for path in sorted((TOP / "src").rglob("*.c"))}
 LITERAL = r'"(?:[^"\\]|\\.)*"'
-CALL = re.compile(r'log_(error|warning|info|alarm)\(\s*((?:[^;"]|' + LITERAL + r')*?)\);', re.S)
+CALL = re.compile(r'log_(error|warning|info|event|alarm|debug)\(\s*((?:[^;"]|' + LITERAL + r')*?)\);', re.S)
 MESSAGES = sorted(set(re.findall(r'`msg="([^"`]+)"`', PAGE)))
 # Says that a bug was found; what to do is to report it.
 NO_CURE = {"broken invariant"}
@@ -26,6 +26,14 @@ CALLS = [(level, joined(call)) for text in SOURCES.values() for level, call in C
 def test_there_is_something():
     assert len(MESSAGES) > 20
     assert len(CALLS) > 50
+
+
+def test_no_line_has_a_field_twice():
+    """The logger itself writes the first ones; a reader of JSON keeps the last of a name alone."""
+    for _, call in CALLS:
+        fields = re.findall(r'\bF_[A-Z]+\("([a-z_]+)"', call)
+        assert len(fields) == len(set(fields)), call
+        assert not {"time", "level", "who", "msg", "request_id", "address"} & set(fields), call
 
 
 @pytest.mark.parametrize("message", MESSAGES)
