@@ -82,6 +82,13 @@ void buf_consume(struct buf *buf, size_t n) {
     buf->data[buf->len] = '\0';
 }
 
+void buf_truncate(struct buf *buf, size_t len) {
+    MUST(len <= buf->len);
+    buf->len = len;
+    if (buf->data)
+        buf->data[len] = '\0';
+}
+
 void buf_clear(struct buf *buf) {
     buf->len = 0;
     if (buf->data)

@@ -23,6 +23,8 @@ void buf_addf(struct buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
 /* Drops the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);
+/* Drops all but the first len bytes; there are as many. */
+void buf_truncate(struct buf *buf, size_t len);
 /* Empties it; the memory is kept. */
 void buf_clear(struct buf *buf);
 /* Wipes and frees; the buffer can be used again. */

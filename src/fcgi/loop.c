@@ -110,6 +110,11 @@ static bool keeps(const struct conn *conn) {
 
 static void read_more(struct conn *conn);
 
+/* Answers to management records go at once; a peer that does not take those few bytes is broken. */
+static bool send_management(struct conn *conn) {
+    return conn->out.len == 0 || conn_write(conn) == CONN_ALL_SENT;
+}
+
 /* Draining: the connection goes on elsewhere, with nothing of it left here; where nobody takes it,
  * it ends, once what has come on it is answered.  A full queue keeps it here a little longer, and it
  * is served meanwhile. */
@@ -135,7 +140,10 @@ static void answered(struct conn *conn) {
         return;
     }
     conn_next(conn);
-    switch (conn_parse(conn, conn->loop->options.max_body)) {
+    enum conn_event event = conn_parse(conn, conn->loop->options.max_body);
+    if (event != CONN_EVENT_GONE && !send_management(conn))
+        event = CONN_EVENT_GONE;
+    switch (event) {
     case CONN_EVENT_READY:
         move(conn, CONN_READY);
         return;
@@ -184,15 +192,10 @@ bool fcgi_put_off(struct fcgi_request *request) {
     size_t room = conn->loop->options.batch > 1 ? conn->loop->options.batch : 0;
     if (request->has_turn || conn->loop->in_line >= room)
         return false;
-    conn->out.len = conn->out_mark;
+    buf_truncate(&conn->out, conn->out_mark);
     move(conn, CONN_IN_LINE);
     watch(conn, 0);
     return true;
-}
-
-/* Answers to management records go at once; a peer that does not take those few bytes is broken. */
-static bool send_management(struct conn *conn) {
-    return conn->out.len == 0 || conn_write(conn) == CONN_ALL_SENT;
 }
 
 static void read_more(struct conn *conn) {

@@ -798,6 +798,30 @@ static void management_is_answered(void **state) {
     stop();
 }
 
+/* … also where it came in one piece with the request before it. */
+static void management_behind_a_request_is_answered(void **state) {
+    (void)state;
+    struct buf wire = {0}, in = {0};
+    start((struct loop_options){0});
+    int fd = peer();
+    wire_begin(&wire, 1, FCGI_RESPONDER, FCGI_KEEP_CONN);
+    wire_record(&wire, FCGI_PARAMS, 1, "\x01\x01" "Ab", 4, 0);
+    wire_record(&wire, FCGI_PARAMS, 1, "", 0, 0);
+    wire_record(&wire, FCGI_STDIN, 1, "", 0, 0);
+    wire_record(&wire, FCGI_GET_VALUES, 0, "\x0f\0FCGI_MPXS_CONNS", 17, 0);
+    send_wire(fd, &wire);
+    assert_string_equal(reply(fd), "role=1 body=0 A=b");
+    while (in.len < 26)
+        assert_true(more(fd, &in, 26 - in.len));
+    assert_int_equal(in.data[1], FCGI_GET_VALUES_RESULT);
+    ask(fd, "A", "c", FCGI_KEEP_CONN);
+    assert_string_equal(reply(fd), "role=1 body=0 A=c");
+    close(fd);
+    buf_free(&wire);
+    buf_free(&in);
+    stop();
+}
+
 static void broken_peers_are_closed(void **state) {
     (void)state;
     struct buf wire = {0};
@@ -1084,6 +1108,7 @@ int main(void) {
         TEST(the_line_has_an_end),
         TEST(one_at_a_time_always_has_its_turn),
         TEST(management_is_answered),
+        TEST(management_behind_a_request_is_answered),
         TEST(broken_peers_are_closed),
         TEST(peers_that_left),
         TEST(floods_hold_nobody),
