@@ -130,8 +130,13 @@ enum answer throttle_answer(const struct realm *realm, const struct throttle *th
         result->all.limits[0] = throttle->of;
         answer = limits_answer(throttle->ask, &result->all.limits[0]);
     }
+    if (answer == ANSWER_UNKNOWN) {
+        /* What is left of a limit that could not be asked about, nobody knows. */
+        memset(result, 0, sizeof *result);
+        return ANSWER_UNKNOWN;
+    }
     set_retry(result);
-    for (size_t i = 0; answer != ANSWER_UNKNOWN && i < result->all.count; i++)
+    for (size_t i = 0; i < result->all.count; i++)
         if (!throttle->looks || !result->all.limits[i].allowed)
             count(&result->all.limits[i]);
     return answer;

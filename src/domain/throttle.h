@@ -38,7 +38,8 @@ struct throttle throttle_profile_ask(const struct realm *realm, struct arena *ar
  * address.  cost 0 only looks whether a further failure would be allowed. */
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
                                     const char *address, const char *id, int cost);
-/* After cache_flush.  NO: not now; *result says for how long.  It is filled in either case. */
+/* After cache_flush.  NO: not now; *result says for how long.  It is filled with YES too, and holds no limit
+ * where limits are off or nobody can tell. */
 enum answer throttle_answer(const struct realm *realm, const struct throttle *throttle,
                             struct throttle_result *result);
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gate import PRIVATE, alive, dead, granted, refused, wait_until
+from gate import PRIVATE, alive, dead, granted, refused, run_instance, wait_until
 
 REDIS_LIMIT = 0.3 + 0.1
 MARIADB_LIMIT = 1.0 + 0.1
@@ -85,6 +85,28 @@ def test_redis_hangs(frail, login, ask):
             unavailable(lambda: ask(frail, login), REDIS_LIMIT)
     recovers(frail, lambda: frail.get("/verify", token=login.session).status_code == 204)
     assert processes(frail) == before
+
+
+@pytest.fixture(scope="module", name="counting")
+def fixture_counting():
+    for instance in run_instance(limit__enabled="yes", redis__timeout="300ms"):
+        yield instance.site()
+
+
+@pytest.mark.parametrize("ask", [
+    lambda site, login: login.refresh(),
+    lambda site, login: login.user.try_login(),
+    lambda site, login: site.patch("/profile", {"displayName": "x"}, token=login.access),
+    lambda site, login: site.post("/register", {"email": "x" + login.user.email,
+                                                "password": "long enough"}),
+], ids=["refresh", "login", "change", "register"])
+def test_no_quota_is_told_of_a_limit_that_could_not_be_asked(counting, ask):
+    login = counting.register().login()
+    with stopped(counting, "REDIS_PID"):
+        answer = ask(counting, login)
+        refused(answer, "unavailable")
+        assert not [name for name in answer.headers if name.lower().startswith("ratelimit")]
+    recovers(counting, lambda: counting.get("/health").status_code == 200)
 
 
 def test_a_logout_that_could_not_be_kept_was_no_logout(frail, login):
