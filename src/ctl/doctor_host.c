@@ -284,10 +284,11 @@ static void look_at_log(struct doctor *doctor) {
                  (long long)service_int(doctor->services.list[0], "pid"));
         len = readlink(link, path, sizeof path - 1);
     }
-    if (len <= 0 || path[0] != '/' || strncmp(path, "/dev/", 5) == 0 ||
-        strncmp(path, "/var/log/", 9) == 0)
+    if (len <= 0)
         return;
     path[len] = '\0';
+    if (path[0] != '/' || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/var/log/", 9) == 0)
+        return;
     look_at_disk(doctor, path);
 }
 

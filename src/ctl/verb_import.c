@@ -153,14 +153,15 @@ static int64_t size_of(FILE *file) {
 int verb_user_import(struct ctl *ctl) {
     const char *name = ctl->operands[0];
     bool standard = strcmp(name, "-") == 0;
+    FILE *from = standard ? stdin : fopen(name, "re");
+    if (from == NULL)
+        return fail(CTL_REFUSED, "%s cannot be opened: %s", name, strerror(errno));
     struct run run = {.ctl = ctl,
                       .dry = args_option(ctl, "--dry-run") != NULL,
                       .each = args_option(ctl, "--each") != NULL,
                       .progress = isatty(STDERR_FILENO),
                       .begun = clock_mono_ms(),
-                      .from = standard ? stdin : fopen(name, "re")};
-    if (run.from == NULL)
-        return fail(CTL_REFUSED, "%s cannot be opened: %s", name, strerror(errno));
+                      .from = from};
     run.size = standard ? 0 : size_of(run.from);
     run.arena = arena_new(256 * 1024);
     run.import = import_new(&ctl->realm, run.dry);

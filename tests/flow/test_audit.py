@@ -659,6 +659,15 @@ def test_without_the_trail_sign_in_goes_on(lax, how):
     assert lax.workers() == workers
 
 
+def test_an_import_says_what_was_not_recorded(lax):
+    rows = f"email,password\n{fresh_email()},{PASSWORD}\n"
+    with Without(lax, "table"):
+        done = lax.ctl("user", "import", "-", stdin=rows)
+    assert done.returncode == 0 and "not recorded in the audit trail" in done.stderr
+    done = lax.ctl("user", "import", "-", stdin=rows.replace("@", "2@"))
+    assert done.returncode == 0 and "not recorded" not in done.stderr
+
+
 def test_a_slow_trail_takes_no_more_than_a_moment(lax):
     """Each row takes long, none too long: the rest is in the log, and nobody waits for all of them."""
     user, lost = lax.register(), lost_of(lax)

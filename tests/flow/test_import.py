@@ -182,7 +182,9 @@ def test_a_file_with_a_mark_and_its_end(site, domain, tmp_path):
     path.write_bytes(b"\xef\xbb\xbfEMAIL,Password_Hash\r\n\r\n" + f"a@{domain},*".encode())
     assert run(site, "", name=str(path))[:2][0] == DONE
     assert count(site, domain) == 1
-    exits(site.ctl("user", "import", str(tmp_path / "none.csv")), REFUSED)
+    done = site.ctl("user", "import", str(tmp_path / "none.csv"))
+    exits(done, REFUSED)
+    assert "No such file" in done.stderr
 
 
 def test_progress_is_for_terminals(site, domain):
