@@ -274,6 +274,15 @@ static void take_reply(struct cache *cache, struct ask *ask, const struct reply 
         gate_marked(cache->link.gate, reply->number);
 }
 
+/* The connection broke before the answer to broke.  Those before it have theirs, but for scripts that
+ * were to be sent whole: from the first of them on, all are asked once more. */
+static struct ask *first_left(struct ask *first, struct ask *broke) {
+    for (struct ask *ask = first; ask != broke; ask = ask->next)
+        if (ask->script >= SCRIPT_COUNT)
+            return ask;
+    return broke;
+}
+
 /* One write and one read for [first, end of the list).  Returns the first ask that is still to be
  * answered, NULL when all are; an ask that Redis refused is answered with NULL. */
 static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconnect) {
@@ -283,7 +292,7 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
     for (struct ask *ask = first; ask != NULL; ask = ask->next) {
         const struct reply *reply = link_reply(&cache->link);
         if (reply == NULL)
-            return ask;
+            return first_left(first, ask);
         take_reply(cache, ask, reply);
         if (reply->kind != REPLY_ERROR)
             continue;
@@ -342,7 +351,7 @@ void cache_flush(struct cache *cache) {
     link_forget_replies(&cache->link);
     int64_t begun = metrics_clock();
     metrics_begin(TIMER_REDIS);
-    ask_all(cache, asks, begun / 1000 + cache->link.conf->redis_timeout);
+    ask_all(cache, asks, deadline_of(cache));
     metrics_timer(TIMER_REDIS, metrics_clock() - begun);
 }
 

@@ -259,10 +259,11 @@ enum answer db_begin(struct db *db) {
 }
 
 enum answer db_commit(struct db *db) {
-    int64_t begun = metrics_clock();
     db->in_transaction = false;
     if (db->link.mysql == NULL)
         return ANSWER_UNKNOWN;
+    int64_t begun = metrics_clock();
+    metrics_begin(TIMER_MARIADB);
     bool done = mysql_commit(db->link.mysql) == 0;
     metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
     if (done)
