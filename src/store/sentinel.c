@@ -155,6 +155,23 @@ static const struct sentinel_primary *elect(const struct sentinel_primary answer
     return tied ? NULL : best;
 }
 
+/* A later election is known than this one. */
+static bool is_outdated(const struct gate *gate, const struct sentinel_primary *elected) {
+    return elected->epoch < atomic_load(&gate->epoch);
+}
+
+/* An outdated answer is believed by nobody, unless every sentinel gives it: then somebody has set them up
+ * anew, and they count from the beginning. */
+static bool is_believed(const struct conf_redis_address *address, struct gate *gate,
+                        const struct sentinel_primary *elected, size_t answered) {
+    if (!is_outdated(gate, elected))
+        return true;
+    if (answered < address->sentinel_count)
+        return false;
+    atomic_store(&gate->epoch, elected->epoch);
+    return true;
+}
+
 bool sentinel_find(const struct conf_redis_address *address, const struct sentinel_login *login,
                    struct gate *gate, int64_t deadline, struct sentinel_primary *primary, char *why,
                    size_t why_size) {
@@ -162,7 +179,8 @@ bool sentinel_find(const struct conf_redis_address *address, const struct sentin
     const struct sentinel_primary *elected = NULL;
     size_t order[CONF_MAX_HOSTS], count = in_order(address, gate, order), answered = 0;
     why[0] = '\0';
-    for (size_t i = 0; i < count && (elected == NULL || answered <= address->sentinel_count / 2);
+    for (size_t i = 0; i < count && (elected == NULL || answered <= address->sentinel_count / 2 ||
+                                     is_outdated(gate, elected));
          i++) {
         int64_t left = deadline - clock_mono_ms();
         if (left <= 0)
@@ -176,6 +194,11 @@ bool sentinel_find(const struct conf_redis_address *address, const struct sentin
         }
         atomic_store(&gate->rest_until[order[i]], 0);
         elected = elect(answers, ++answered);
+    }
+    if (elected != NULL && !is_believed(address, gate, elected, answered)) {
+        snprintf(why, why_size, "none of those that answer knows of the last election (if all were set up anew, "
+                                "restart gatehouse)");
+        return false;
     }
     if (elected != NULL) {
         *primary = *elected;

@@ -143,6 +143,36 @@ static void a_silent_one_is_passed_over(void **state) {
     assert_int_equal(gate.rest_until[1], 0);
 }
 
+/* Who knows of an earlier election only names a primary of before, which lets in whom the one after it has
+ * signed out. */
+static void an_earlier_election_is_not_believed(void **state) {
+    (void)state;
+    struct sentinel_primary primary;
+    start((struct saying[]){{NULL, NULL}, {EPOCH("4"), ADDRESS("1")}, {EPOCH("4"), ADDRESS("1")}}, 3);
+    gate.epoch = 5;
+    assert_false(find(&primary));
+    assert_non_null(strstr(why, "the last election"));
+    assert_int_equal(gate.epoch, 5);
+}
+
+/* The two that are asked first are most of three, and late. */
+static void whoever_knows_the_last_election_is_asked(void **state) {
+    (void)state;
+    start((struct saying[]){{EPOCH("4"), ADDRESS("1")},
+                            {EPOCH("4"), ADDRESS("1")},
+                            {EPOCH("5"), ADDRESS("2")}},
+          3);
+    gate.epoch = 5;
+    expect("10.0.0.2", 5);
+}
+
+static void all_that_were_set_up_anew_are_believed(void **state) {
+    (void)state;
+    start((struct saying[]){{EPOCH("1"), ADDRESS("3")}, {EPOCH("1"), ADDRESS("3")}}, 2);
+    gate.epoch = 5;
+    expect("10.0.0.3", 1);
+}
+
 static void what_names_nobody(void **state) {
     static const struct saying bad[] = {
         {"-ERR No such master with that name\r\n", "*-1\r\n"},
@@ -185,6 +215,9 @@ int main(void) {
         cmocka_unit_test_teardown(most_win_at_one_epoch, stop),
         cmocka_unit_test_teardown(as_many_on_both_sides, stop),
         cmocka_unit_test_teardown(a_silent_one_is_passed_over, stop),
+        cmocka_unit_test_teardown(an_earlier_election_is_not_believed, stop),
+        cmocka_unit_test_teardown(whoever_knows_the_last_election_is_asked, stop),
+        cmocka_unit_test_teardown(all_that_were_set_up_anew_are_believed, stop),
         cmocka_unit_test(what_names_nobody),
         cmocka_unit_test_teardown(moved, stop),
     };
