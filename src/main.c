@@ -278,6 +278,7 @@ int main(int argc, char **argv) {
     int option;
     log_identity("master");
     gates = pool_shared_memory(sizeof *gates);
+    mark_name(&gates->redis.mark);
     metrics_share(pool_shared_memory(metrics_size(METRICS_OF_WORKER(POOL_MAX_WORKERS))),
                   METRICS_OF_WORKER(POOL_MAX_WORKERS));
     metrics_take_slot(METRICS_OF_MASTER);

@@ -72,7 +72,8 @@ static json *item_json(const struct request *request, const struct session_item 
 }
 
 static void ask_list(struct request *request, void (*step)(struct request *request)) {
-    request->state = sessions_list_ask(request->realm->cache, request->arena, request->who.user_id);
+    request->state = sessions_list_ask(request->realm->cache, request->arena, request->who.user_id,
+                                       request->credential.sid);
     request_then(request, step);
 }
 
@@ -163,12 +164,66 @@ void handle_session_delete(struct request *request) {
     request_then(request, answer_session_delete);
 }
 
-static void answer_sessions_delete(struct request *request) {
+/* Ending all of a user's sessions: with what their index knows, and then page by page where Redis may have
+ * dropped it (store/sessions.h).  Each page shares its round trip with the batch. */
+struct ending {
+    const struct ask *ask;
+    struct session_sweep sweep;
+    void (*then)(struct request *request, int64_t ended);
+};
+
+static void sweep_on(struct request *request);
+
+static void answer_sweep(struct request *request) {
+    struct ending *ending = request->state;
+    switch (sessions_sweep_answer(ending->ask, &ending->sweep)) {
+    case ANSWER_YES:
+        ending->then(request, ending->sweep.ended);
+        return;
+    case ANSWER_NO:
+        sweep_on(request);
+        return;
+    case ANSWER_UNKNOWN:
+        reply_error(request, ERROR_UNAVAILABLE);
+    }
+}
+
+static void sweep_on(struct request *request) {
+    struct ending *ending = request->state;
+    ending->ask = sessions_sweep_ask(request->realm->cache, request->arena, &ending->sweep);
+    request_then(request, answer_sweep);
+}
+
+static void answer_end_all(struct request *request) {
+    struct ending *ending = request->state;
     int64_t ended;
-    if (sessions_end_all_answer(request->state, &ended) != ANSWER_YES) {
+    bool sweep;
+    if (sessions_end_all_answer(ending->ask, &ended, &sweep) != ANSWER_YES) {
         reply_error(request, ERROR_UNAVAILABLE);
         return;
     }
+    ending->sweep.ended += ended;
+    if (sweep)
+        sweep_on(request);
+    else
+        ending->then(request, ending->sweep.ended);
+}
+
+/* except: a session that goes on; NULL: none.  then is told how many have ended. */
+static struct ending *end_all(struct request *request, const char *except,
+                              void (*then)(struct request *request, int64_t ended)) {
+    struct ending *ending = arena_zalloc(request->arena, sizeof *ending);
+    const char *user = request->who.user_id;
+    ending->then = then;
+    ending->sweep = (struct session_sweep){.user_id = user, .except = except, .cursor = "0"};
+    ending->ask = sessions_end_all_ask(request->realm->cache, request->arena, user, except,
+                                       (struct token_end){0});
+    request->state = ending;
+    request_then(request, answer_end_all);
+    return ending;
+}
+
+static void others_ended(struct request *request, int64_t ended) {
     if (ended > 0) {
         log_event("other sessions revoked", F_STR("event", "session_revoke"),
                   F_STR("user", request->who.user_id), F_INT("count", ended));
@@ -181,45 +236,96 @@ static void answer_sessions_delete(struct request *request) {
 }
 
 void handle_sessions_delete(struct request *request) {
-    request->state =
-        sessions_end_all_ask(request->realm->cache, request->arena, request->who.user_id,
-                             request->credential.sid, (struct token_end){0});
-    request_then(request, answer_sessions_delete);
+    end_all(request, request->credential.sid, others_ended);
 }
 
-/* NO: the session was gone already, and its refresh token too. */
-static void signed_out(struct request *request, enum answer answer, int64_t ended) {
-    if (answer == ANSWER_UNKNOWN) {
-        reply_error(request, ERROR_UNAVAILABLE);
-        return;
-    }
-    if (answer == ANSWER_NO) {
-        if (request->carrier == CARRIED_BY_COOKIE)
-            cookie_clear(request);
-        reply_error(request, ERROR_SESSION_EXPIRED);
-        return;
-    }
+/* Signing out -------------------------------------------------------------------------------------- */
+
+/* ended: how many sessions; -1: the one. */
+static void signed_out(struct request *request, int64_t ended) {
     log_event("logged out", F_STR("event", "logout"), F_STR("user", request->who.user_id),
-             F_STR("session", request->credential.sid));
+              F_STR("session", request->credential.sid));
     if (!record(request, AUDIT_LOGOUT, NULL, ended))
         return;
     cookie_clear(request);
     reply_message(request, "Logged out successfully");
 }
 
-static void answer_logout(struct request *request) {
-    signed_out(request, sessions_end_answer(request->state), -1);
+/* Its own session is gone, with its refresh token. */
+static void refuse_logout(struct request *request) {
+    if (request->carrier == CARRIED_BY_COOKIE)
+        cookie_clear(request);
+    reply_error(request, ERROR_SESSION_EXPIRED);
 }
 
-static void answer_logout_everywhere(struct request *request) {
-    int64_t ended = 0;
-    enum answer answer = sessions_end_all_answer(request->state, &ended);
-    signed_out(request, answer, ended);
+static void answer_logout(struct request *request) {
+    const struct ask *own = request->state;
+    bool was_there = request->who.user_id != NULL;
+    switch (sessions_end_answer(own)) {
+    case ANSWER_YES:
+        /* Where it had idled out, only its refresh token still said whose it was. */
+        if (!was_there)
+            request->who.user_id = sessions_end_owner(own, request->arena);
+        signed_out(request, -1);
+        return;
+    case ANSWER_NO:
+        refuse_logout(request);
+        return;
+    case ANSWER_UNKNOWN:
+        /* Asked twice: it was there a moment ago, and is not now. */
+        if (own->reply != NULL && was_there)
+            signed_out(request, -1);
+        else
+            reply_error(request, ERROR_UNAVAILABLE);
+    }
+}
+
+static struct ask *ask_own_end(struct request *request) {
+    return sessions_end_ask(request->realm->cache, request->arena, request->credential.sid, NULL,
+                            credential_end(request->realm, &request->credential));
+}
+
+/* Its own session by its name, whether the user's index knows it or not. */
+struct everywhere {
+    const struct ask *own;
+    struct ending *ending;
+};
+
+static void answer_own_of_all(struct request *request) {
+    struct everywhere *both = request->state;
+    if (both->own->reply == NULL) {
+        reply_error(request, ERROR_UNAVAILABLE);
+        return;
+    }
+    both->ending->sweep.ended = sessions_end_answer(both->own) == ANSWER_YES;
+    request->state = both->ending;
+    answer_end_all(request);
+}
+
+static void log_out_everywhere(struct request *request) {
+    struct everywhere *both = arena_zalloc(request->arena, sizeof *both);
+    both->own = ask_own_end(request);
+    both->ending = end_all(request, NULL, signed_out);
+    request->state = both;
+    request_then(request, answer_own_of_all);
+}
+
+/* A session that has idled out is known by its refresh token alone. */
+static void answer_owner(struct request *request) {
+    switch (sessions_owner_answer(request->state, request->arena, &request->who.user_id)) {
+    case ANSWER_YES:
+        log_out_everywhere(request);
+        return;
+    case ANSWER_NO:
+        refuse_logout(request);
+        return;
+    case ANSWER_UNKNOWN:
+        reply_error(request, ERROR_UNAVAILABLE);
+    }
 }
 
 void handle_logout(struct request *request) {
     struct field_errors errors = {0};
-    const struct realm *realm = request->realm;
     bool everywhere = request_flag(request, "everywhere", &errors);
     if (errors.count > 0) {
         reply_fields(request, &errors);
@@ -229,17 +335,14 @@ void handle_logout(struct request *request) {
         if (origin_is_ours(request))
             cookie_clear(request);
         reply_message(request, "Already logged out");
-        return;
-    }
-    struct token_end token = credential_end(realm, &request->credential);
-    /* Of a session that has idled out nobody can say whose it was: it alone ends. */
-    if (everywhere && request->who.user_id != NULL) {
-        request->state = sessions_end_all_ask(realm->cache, request->arena,
-                                              request->who.user_id, NULL, token);
-        request_then(request, answer_logout_everywhere);
-    } else {
-        request->state = sessions_end_ask(realm->cache, request->arena, request->credential.sid,
-                                          NULL, token);
+    } else if (!everywhere) {
+        request->state = ask_own_end(request);
         request_then(request, answer_logout);
+    } else if (request->who.user_id != NULL) {
+        log_out_everywhere(request);
+    } else {
+        request->state = sessions_owner_ask(request->realm->cache, request->arena,
+                                            request->credential.sid);
+        request_then(request, answer_owner);
     }
 }

@@ -50,7 +50,7 @@ int verb_session_list(struct ctl *ctl) {
     int code = find_user(ctl, ctl->operands[0], &user);
     if (code != CTL_DONE)
         return code;
-    const struct ask *ask = sessions_list_ask(ctl->realm.cache, ctl->arena, user.id_text);
+    const struct ask *ask = sessions_list_ask(ctl->realm.cache, ctl->arena, user.id_text, NULL);
     cache_flush(ctl->realm.cache);
     if (sessions_list_answer(ask, ctl->arena, &items, &count) != ANSWER_YES)
         return store_failed(ctl);

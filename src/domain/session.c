@@ -1,5 +1,6 @@
 #include "domain/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,8 +92,10 @@ enum access session_check_answer(const struct realm *realm, struct arena *arena,
     int64_t last_ms;
     switch (sessions_lookup_answer(lookup, arena, who, &last_ms)) {
     case SESSION_TOKEN_REVOKED:
+        cache_told_no(realm->cache, arena);
         return ACCESS_TOKEN_REVOKED;
     case SESSION_GONE:
+        cache_told_no(realm->cache, arena);
         return ACCESS_SESSION_EXPIRED;
     case SESSION_UNKNOWN:
         return ACCESS_UNKNOWN;
@@ -181,11 +184,30 @@ enum answer session_end_of_anybody(const struct realm *realm, struct arena *aren
     return ended;
 }
 
+/* A page a round trip: all that Redis holds may be a lot. */
+static enum answer sweep_all(const struct realm *realm, struct arena *arena,
+                             struct session_sweep *sweep) {
+    enum answer last = ANSWER_NO;
+    snprintf(sweep->cursor, sizeof sweep->cursor, "0");
+    while (last == ANSWER_NO) {
+        const struct ask *ask = sessions_sweep_ask(realm->cache, arena, sweep);
+        cache_flush(realm->cache);
+        last = sessions_sweep_answer(ask, sweep);
+    }
+    return last;
+}
+
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
                             const char *except, struct token_end token, int64_t *ended) {
+    struct session_sweep sweep = {.user_id = user_id, .except = except};
+    bool incomplete;
     const struct ask *ask = sessions_end_all_ask(realm->cache, arena, user_id, except, token);
     cache_flush(realm->cache);
-    return sessions_end_all_answer(ask, ended);
+    enum answer answer = sessions_end_all_answer(ask, &sweep.ended, &incomplete);
+    if (answer == ANSWER_YES && incomplete)
+        answer = sweep_all(realm, arena, &sweep);
+    *ended = sweep.ended;
+    return answer;
 }
 
 enum answer session_rename(const struct realm *realm, struct arena *arena, int64_t user_id) {
@@ -194,7 +216,10 @@ enum answer session_rename(const struct realm *realm, struct arena *arena, int64
     if (found != ANSWER_YES)
         return found;
     struct session_who who = session_who_of(&user);
+    struct session_sweep sweep = {.user_id = user.id_text, .who = &who};
+    bool incomplete;
     const struct ask *ask = sessions_rename_ask(realm->cache, arena, &who);
     cache_flush(realm->cache);
-    return sessions_rename_answer(ask);
+    enum answer renamed = sessions_rename_answer(ask, &incomplete);
+    return renamed == ANSWER_YES && incomplete ? sweep_all(realm, arena, &sweep) : renamed;
 }

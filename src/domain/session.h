@@ -58,7 +58,8 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
 
 struct session_who session_who_of(const struct user *user);
 
-/* Ending, each in one round trip ------------------------------------------------------------- */
+/* Ending, each in one round trip (and a look at every key there is, page by page, where Redis drops keys
+ * when it is full) ------------------------------------------------------------------------------- */
 
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,
                         const char *user_id, struct token_end token);

@@ -10,9 +10,14 @@
 #include "base/metrics.h"
 #include "store/redis_link.h"
 
+/* How many services' marks Redis keeps: each start of one makes one, and the oldest goes. */
+#define MARK_WRITERS "64"
+
 struct cache {
     struct redis_link link;
     struct ask *first, **last;
+    struct ask moving;     /* asks for the mark, with whatever is asked when that is due */
+    char marks_key[80];
     bool down; /* the last try failed, and that was logged */
     uint64_t connections;
 };
@@ -22,6 +27,7 @@ struct cache *cache_new(const struct conf *conf, const char *password, struct ga
     MUST(cache != NULL);
     link_init(&cache->link, conf, password, gate);
     cache->last = &cache->first;
+    snprintf(cache->marks_key, sizeof cache->marks_key, "%smarks", conf->redis_prefix);
     return cache;
 }
 
@@ -66,51 +72,10 @@ static int64_t deadline_of(const struct cache *cache) {
     return clock_mono_ms() + cache->link.conf->redis_timeout;
 }
 
-static void log_went_back(const struct cache *cache, bool forget, int64_t ended) {
-    metrics_event(EVENT_REDIS_WENT_BACK, 1);
-    if (forget)
-        log_error("Redis has lost what it had acknowledged, logouts among it: every session is ended",
-                  F_INT("records", ended), F_STR("server", link_address(&cache->link)),
-                  F_STR("cure", "users sign in again; with appendonly yes in redis.conf no crash would "
-                                "lose it"));
-    else
-        log_error("the new primary of Redis lacks what the one before had acknowledged: something that "
-                  "was ended may not be",
-                  F_STR("server", link_address(&cache->link)),
-                  F_STR("cure", "revoke it again; min-replicas-to-write 1 in redis.conf makes this "
-                                "less likely"));
-}
-
-/* Whether this Redis, just connected to, may be asked. */
-static bool is_where_it_was(struct cache *cache) {
-    int64_t known = atomic_load(&cache->link.gate->mark);
-    bool forget = !link_has_sentinels(&cache->link);
-    char key[80], number[24];
-    if (known == 0)
-        return true;
-    snprintf(key, sizeof key, "%smark", cache->link.conf->redis_prefix);
-    snprintf(number, sizeof number, "%lld", (long long)known);
-    const char *argv[] = {"EVALSHA", cache->link.shas[SCRIPT_WENT_BACK], "1", key,
-                          cache->link.conf->redis_prefix, number, forget ? "1" : "0"};
-    size_t lens[sizeof argv / sizeof *argv];
-    for (size_t i = 0; i < sizeof argv / sizeof *argv; i++)
-        lens[i] = strlen(argv[i]);
-    link_command(&cache->link, (int)(sizeof argv / sizeof *argv), argv, lens);
-    const struct reply *reply = link_reply(&cache->link);
-    if (reply == NULL || reply->kind != REPLY_INT) {
-        if (reply != NULL)
-            note(cache, reply->kind == REPLY_ERROR ? reply->text : "it does not know its own mark");
-        return false;
-    }
-    if (reply->number >= 0)
-        log_went_back(cache, forget, reply->number);
-    return true;
-}
-
 static bool open_link(struct cache *cache, int64_t deadline) {
     if (!link_open(&cache->link, deadline))
         return false;
-    if (is_where_it_was(cache))
+    if (mark_check(&cache->link, &cache->link.gate->mark))
         return true;
     link_close(&cache->link);
     return false;
@@ -147,17 +112,21 @@ uint64_t cache_connections(const struct cache *cache) {
     return cache->connections;
 }
 
-static struct ask *begin(struct cache *cache, struct arena *arena, int script) {
-    struct ask *ask = arena_alloc(arena, sizeof *ask);
+/* argv and lens are filled as far as argc goes. */
+static struct ask *begin_at(struct cache *cache, struct ask *ask, int script) {
     ask->reply = NULL;
     ask->next = NULL;
     ask->script = script;
-    ask->optional = false;
+    ask->optional = ask->again = false;
     ask->key_count = 0;
     ask->argc = 0;
     *cache->last = ask;
     cache->last = &ask->next;
     return ask;
+}
+
+static struct ask *begin(struct cache *cache, struct arena *arena, int script) {
+    return begin_at(cache, arena_alloc(arena, sizeof(struct ask)), script);
 }
 
 static void add(struct ask *ask, const char *bytes, size_t len) {
@@ -172,12 +141,16 @@ struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *comm
     return ask;
 }
 
-struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script) {
-    struct ask *ask = begin(cache, arena, (int)script);
+/* The script's digest and the number of keys are filled in when it is asked. */
+static struct ask *as_script(struct ask *ask) {
     ask_text(ask, "EVALSHA");
-    ask_text(ask, ""); /* its digest and the number of keys are filled in when it is asked */
+    ask_text(ask, "");
     ask_text(ask, "");
     return ask;
+}
+
+struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script) {
+    return as_script(begin(cache, arena, (int)script));
 }
 
 void ask_key(struct cache *cache, struct arena *arena, struct ask *ask, const char *kind,
@@ -204,10 +177,26 @@ void ask_prefix(struct cache *cache, struct ask *ask) {
     ask_text(ask, cache->link.conf->redis_prefix);
 }
 
-void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_MARK);
-    ask_key(cache, arena, ask, "mark", "");
+static void fill_mark(struct cache *cache, struct ask *ask, bool ended) {
+    as_script(ask);
+    ask_text(ask, cache->marks_key);
+    ask->key_count++;
+    ask_text(ask, cache->link.gate->mark.writer);
     ask_text(ask, ended ? "1" : "0");
+    ask_text(ask, MARK_WRITERS);
+}
+
+void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended) {
+    if (cache->link.gate->mark.writer[0] != '\0')
+        fill_mark(cache, begin(cache, arena, SCRIPT_MARK), ended);
+}
+
+void cache_told_no(struct cache *cache, struct arena *arena) {
+    if (!mark_must_move(&cache->link.gate->mark))
+        return;
+    struct ask *ask = begin(cache, arena, SCRIPT_MARK);
+    fill_mark(cache, ask, true);
+    ask->optional = true;
 }
 
 static const char *const small_numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};
@@ -270,8 +259,9 @@ static void log_refused(struct cache *cache, const struct ask *ask, const struct
 
 static void take_reply(struct cache *cache, struct ask *ask, const struct reply *reply) {
     ask->reply = reply->kind == REPLY_ERROR ? NULL : reply;
-    if (ask->script % SCRIPT_COUNT == SCRIPT_MARK && reply->kind == REPLY_INT)
-        gate_marked(cache->link.gate, reply->number);
+    if (ask->script % SCRIPT_COUNT == SCRIPT_MARK && reply->kind == REPLY_LIST)
+        mark_take(&cache->link.gate->mark, reply,
+                  link_has_sentinels(&cache->link) ? cache->link.primary.epoch : 0);
 }
 
 /* The connection broke before the answer to broke.  Those before it have theirs, but for scripts that
@@ -325,6 +315,8 @@ static void ask_all(struct cache *cache, struct ask *asks, int64_t deadline) {
     for (int tries = 0; asks != NULL && tries < 2; tries++) {
         if (!ensure(cache, deadline))
             return;
+        for (struct ask *ask = asks; ask != NULL && tries > 0; ask = ask->next)
+            ask->again = true;
         bool reconnect = false;
         asks = exchange(cache, asks, &reconnect);
         if (asks == NULL && !reconnect) {
@@ -344,10 +336,14 @@ static void ask_all(struct cache *cache, struct ask *asks, int64_t deadline) {
 }
 
 void cache_flush(struct cache *cache) {
+    if (cache->first == NULL)
+        return;
+    if (mark_is_due(&cache->link.gate->mark)) {
+        fill_mark(cache, begin_at(cache, &cache->moving, SCRIPT_MARK), false);
+        cache->moving.optional = true; /* a Redis that takes no writes says so to whoever needs one */
+    }
     struct ask *asks = cache->first;
     cache_forget(cache);
-    if (asks == NULL)
-        return;
     link_forget_replies(&cache->link);
     int64_t begun = metrics_clock();
     metrics_begin(TIMER_REDIS);

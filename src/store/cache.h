@@ -31,6 +31,7 @@ struct ask {
     struct ask *next;
     int script; /* -1: a plain command */
     bool optional; /* a refusal is nobody's trouble: it is not logged */
+    bool again;    /* the connection broke before its first answer came: it may have been done twice */
     int key_count;
     int argc;
     const char *argv[CACHE_MAX_ARGS];
@@ -66,16 +67,12 @@ void ask_int(struct arena *arena, struct ask *ask, int64_t number);
 /* The prefix of every key, for scripts that make keys from what they find. */
 void ask_prefix(struct cache *cache, struct ask *ask);
 
-/*
- * To be asked behind whatever ends something (a session, a token), and, with ended false, behind what
- * begins a session.  A Redis that saves snapshots, and
- * crashes, comes back as it was some time ago: with sessions that were ended since.  So each end moves
- * a mark, a number in Redis; workers remember the highest one that was acknowledged, and a new
- * connection to a Redis that does not know it ends every session there, before anything else is asked.
- * A Redis that was emptied has no mark; the next session's beginning makes one that is ahead.
- * Where sentinels are, a new primary may lack the last moment's writes, and goes on: the log says so.
- */
+/* To be asked behind whatever ends something (a session, a token, a role) and, with ended false, behind what
+ * begins a session: the service's mark moves on (see mark.h).  Nothing where the gate has no name. */
 void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended);
+/* To be called when somebody is told, by what Redis says, that a session or a token is no more: Redis must
+ * not forget it unnoticed.  Asks for the mark at the next flush, now and then. */
+void cache_told_no(struct cache *cache, struct arena *arena);
 
 /* Asks all that was begun; afterwards each ask has its reply, or NULL.  Nothing begun: nothing is
  * done.  The replies of the flush before are gone. */

@@ -15,12 +15,6 @@ bool gate_may_try(struct gate *gate, int64_t try_ms) {
     return atomic_compare_exchange_strong(&gate->shut_until, &until, now + try_ms);
 }
 
-void gate_marked(struct gate *gate, int64_t mark) {
-    int64_t known = atomic_load(&gate->mark);
-    while (known < mark && !atomic_compare_exchange_weak(&gate->mark, &known, mark))
-        continue;
-}
-
 bool gate_is_shut(struct gate *gate) {
     return clock_mono_ms() < atomic_load(&gate->shut_until);
 }

@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 #include "base/url.h"
+#include "store/mark.h"
 
 struct gate {
     _Atomic int64_t shut_until; /* clock_mono_ms; 0: open */
-    /* The highest that Redis has acknowledged; 0: none yet.  See cache_ask_mark. */
-    _Atomic int64_t mark;
+    struct mark mark; /* of Redis alone */
     /* Where sentinels say which host leads: see sentinel.h. */
     _Atomic int64_t ask_after;                  /* clock_mono_ms */
     _Atomic int64_t rest_until[CONF_MAX_HOSTS]; /* clock_mono_ms; of sentinels that did not answer */
@@ -29,8 +29,6 @@ struct gate {
 /* Whether the caller may try now.  When the gate was shut, it stays shut for the others while the
  * caller tries, for at most try_ms. */
 bool gate_may_try(struct gate *gate, int64_t try_ms);
-/* A mark was acknowledged. */
-void gate_marked(struct gate *gate, int64_t mark);
 /* Whether another worker has just found that the store does not answer. */
 bool gate_is_shut(struct gate *gate);
 /* The store has just answered, on whichever connection: everybody may try. */

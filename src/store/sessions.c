@@ -1,5 +1,6 @@
 #include "store/sessions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +158,8 @@ struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const c
     ask_key(cache, arena, ask, "session:", sid);
     ask_key(cache, arena, ask, "refresh:", sid);
     ask_int(arena, ask, lives->idle_ms);
+    ask_prefix(cache, ask);
+    ask_text(ask, sid);
     return ask;
 }
 
@@ -277,11 +280,28 @@ struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const cha
 enum answer sessions_end_answer(const struct ask *ask) {
     if (ask->reply == NULL || (ask->reply->kind != REPLY_INT && ask->reply->kind != REPLY_TEXT))
         return ANSWER_UNKNOWN;
-    return ask->reply->kind == REPLY_TEXT ? ANSWER_YES : ANSWER_NO;
+    if (ask->reply->kind == REPLY_TEXT)
+        return ANSWER_YES;
+    /* The first time, whose answer was lost, may have ended it. */
+    return ask->again ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
 const char *sessions_end_owner(const struct ask *ask, struct arena *arena) {
     return arena_dup(arena, ask->reply->text, ask->reply->len);
+}
+
+struct ask *sessions_owner_ask(struct cache *cache, struct arena *arena, const char *sid) {
+    struct ask *ask = cache_ask(cache, arena, "HGET");
+    ask_key(cache, arena, ask, "refresh:", sid);
+    ask_text(ask, "uid");
+    return ask;
+}
+
+enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, const char **user_id) {
+    if (ask->reply == NULL)
+        return ANSWER_UNKNOWN;
+    *user_id = arena_str(arena, reply_text(ask->reply));
+    return *user_id != NULL ? ANSWER_YES : ANSWER_NO;
 }
 
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
@@ -300,11 +320,38 @@ struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const
     return ask;
 }
 
-enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended) {
-    if (ask->reply == NULL || ask->reply->kind != REPLY_INT)
+/* What sessions_end and sessions_rename answer: a number, and whether a sweep has to follow. */
+static enum answer counted_answer(const struct ask *ask, int64_t *count, bool *sweep) {
+    *count = reply_int(reply_at(ask->reply, 0), -1);
+    *sweep = reply_int(reply_at(ask->reply, 1), 1) != 0;
+    return *count >= 0 ? ANSWER_YES : ANSWER_UNKNOWN;
+}
+
+enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended, bool *sweep) {
+    return counted_answer(ask, ended, sweep);
+}
+
+struct ask *sessions_sweep_ask(struct cache *cache, struct arena *arena,
+                               const struct session_sweep *sweep) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_SWEEP);
+    ask_key(cache, arena, ask, "user_sessions:", sweep->user_id);
+    ask_prefix(cache, ask);
+    ask_text(ask, sweep->user_id);
+    ask_text(ask, sweep->cursor);
+    ask_text(ask, sweep->except != NULL ? sweep->except : "");
+    ask_text(ask, sweep->who != NULL ? pack_who(arena, sweep->who) : "");
+    ask_int(arena, ask, sweep->who != NULL ? sweep->who->version : 0);
+    cache_ask_mark(cache, arena, true);
+    return ask;
+}
+
+enum answer sessions_sweep_answer(const struct ask *ask, struct session_sweep *sweep) {
+    const char *cursor = reply_text(reply_at(ask->reply, 0));
+    if (cursor == NULL || strlen(cursor) >= sizeof sweep->cursor)
         return ANSWER_UNKNOWN;
-    *ended = ask->reply->number;
-    return ANSWER_YES;
+    snprintf(sweep->cursor, sizeof sweep->cursor, "%s", cursor);
+    sweep->ended += reply_int(reply_at(ask->reply, 1), 0);
+    return strcmp(cursor, "0") == 0 ? ANSWER_YES : ANSWER_NO;
 }
 
 struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, const char *sid,
@@ -321,10 +368,12 @@ struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, 
     return ask;
 }
 
-struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id) {
+struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id,
+                              const char *current) {
     struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_LIST);
     ask_key(cache, arena, ask, "user_sessions:", user_id);
     ask_prefix(cache, ask);
+    ask_text(ask, current != NULL ? current : "");
     return ask;
 }
 
@@ -367,9 +416,11 @@ struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
     ask_text(ask, pack_who(arena, who));
     ask_int(arena, ask, who->version);
     ask_int(arena, ask, SESSIONS_CHANGED_MS);
+    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
-enum answer sessions_rename_answer(const struct ask *ask) {
-    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+enum answer sessions_rename_answer(const struct ask *ask, bool *sweep) {
+    int64_t changed;
+    return counted_answer(ask, &changed, sweep);
 }

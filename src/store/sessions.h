@@ -142,14 +142,34 @@ struct token_end {
 /* user_id: whose it must be; NULL: anybody's. */
 struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
                              const char *user_id, struct token_end token);
-/* NO: there was no such session (or it is somebody else's). */
+/* NO: there was no such session (or it is somebody else's).  UNKNOWN also where it had to be asked twice and
+ * the second time found none (ask->again): then it has ended, or there was none. */
 enum answer sessions_end_answer(const struct ask *ask);
 /* Where that is YES: the id of the user whose it was, in arena; before the next cache_flush. */
 const char *sessions_end_owner(const struct ask *ask, struct arena *arena);
-/* except: a sid that goes on; NULL: none. */
+/* Whose a session is that has idled out, of which the refresh token lives.  NO: that is gone, too; YES:
+ * *user_id, in arena. */
+struct ask *sessions_owner_ask(struct cache *cache, struct arena *arena, const char *sid);
+enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, const char **user_id);
+/* All that the user's index knows.  except: a sid that goes on; NULL: none. */
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
                                  const char *except, struct token_end token);
-enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended);
+/* YES: *ended says how many; *sweep: this Redis drops keys when it is full, the index may have lacked some, and
+ * nobody can tell that all have ended before a sweep is done. */
+enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended, bool *sweep);
+
+/* A look at every key there is, page by page, for sessions of a user that their index lacks. */
+struct session_sweep {
+    const char *user_id;
+    const char *except;            /* a sid that goes on; NULL: none */
+    const struct session_who *who; /* who the user is now; NULL: the sessions are ended */
+    char cursor[24];               /* of Redis's SCAN: "0" before the first page */
+    int64_t ended;                 /* how many, so far */
+};
+struct ask *sessions_sweep_ask(struct cache *cache, struct arena *arena,
+                               const struct session_sweep *sweep);
+/* YES: that was the last page; NO: there are more, sweep is ready to ask for the next. */
+enum answer sessions_sweep_answer(const struct ask *ask, struct session_sweep *sweep);
 
 /* An access token alone: it is refused from now on, its session goes on.  sid: its session's, NULL where
  * nobody knows; jti must not be NULL. */
@@ -165,7 +185,9 @@ struct session_item {
     struct session_client client;
 };
 
-struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id);
+/* current: the session that asks, which is listed in any case; NULL: none does. */
+struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id,
+                              const char *current);
 /* Newest activity first; in arena. */
 enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
                                  struct session_item **items, size_t *count);
@@ -173,6 +195,7 @@ enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
 /* Who the user is has changed: every session of theirs says so, unless it knows a later version. */
 struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
                                 const struct session_who *who);
-enum answer sessions_rename_answer(const struct ask *ask);
+/* *sweep as in sessions_end_all_answer. */
+enum answer sessions_rename_answer(const struct ask *ask, bool *sweep);
 
 #endif

@@ -1,4 +1,5 @@
 """Redis: hung, killed, full, loading, read-only, unable to save."""
+import contextlib
 import json
 import os
 import shutil
@@ -111,6 +112,89 @@ def redis_goes_back(lab):
         lab.healthy()
 
 
+@contextlib.contextmanager
+def lost_since_the_snapshot(lab, meanwhile, afterwards=lambda: None):
+    """A Redis that saves snapshots alone is killed; what was done since the last one. Its own again after."""
+    lab.store.end()
+    lab.store.forget()
+    lab.store.start(appendonly="no")
+    lab.healthy()
+    try:
+        meanwhile()
+        lab.store.kill()
+        lab.store.start(appendonly="no")
+        afterwards()
+        lab.healthy()
+        yield
+    finally:
+        lab.store.end()
+        lab.store.forget()
+        lab.store.start()
+        lab.healthy()
+
+
+def comes_back(lab, login):
+    return lab.site.get("/verify", token=login.session).status_code == 204 or \
+        lab.site.get("/verify", token=login.access).status_code == 204 or \
+        login.refresh().status_code == 200
+
+
+@fault("redis-loses-others", seconds=1, brief=0.2)
+def redis_loses_others(lab):
+    """kill -9 of a Redis that saves snapshots alone: what gatehousectl had ended stays ended"""
+    logins = []
+
+    def meanwhile():
+        logins[:] = [lab.fresh_login() for _ in range(4)]
+        lab.site.set_roles(logins[2].user.email, "admin")
+        lab.store.cli("save")
+        lab.site.ctl_ok("session", "revoke", logins[0].sid)
+        lab.site.disable(logins[1].user.email)
+        lab.site.ctl_ok("user", "role", logins[2].user.email, "-admin")
+        ended = [lab.site.get("/verify", token=login.access).status_code for login in logins]
+        lab.verdict(ended == [401, 401, 204, 204], f"before: {ended}")
+        # The service's mark moves once a second while it is asked anything.
+        time.sleep(1.1)
+        granted(lab.site.get("/verify", token=logins[3].access), 204)
+    with lost_since_the_snapshot(lab, meanwhile):
+        back = [comes_back(lab, login) for login in logins[:2]]
+        lab.verdict(not any(back), f"sessions that came back: {sum(back)} of 2")
+        roles = lab.site.get("/verify", token=logins[2].access).headers.get("Remote-Groups", "")
+        lab.verdict(roles == "", f"a role that came back: {roles or 'none'}")
+        lab.says("Redis has lost what it had acknowledged")
+
+
+@fault("redis-loses-one", seconds=1, brief=0.2)
+def redis_loses_one(lab):
+    """… and a logout, whatever somebody else ends before the service looks again"""
+    logins = []
+
+    def meanwhile():
+        logins[:] = [lab.fresh_login() for _ in range(2)]
+        lab.store.cli("save")
+        granted(lab.site.post("/logout", {}, token=logins[0].session))
+
+    def afterwards():
+        lab.site.ctl_ok("session", "revoke", logins[1].sid)
+    with lost_since_the_snapshot(lab, meanwhile, afterwards):
+        lab.verdict(not comes_back(lab, logins[0]), "a logout stays one")
+
+
+@fault("redis-loses-after-upgrade", seconds=1, brief=0.2)
+def redis_loses_after_upgrade(lab):
+    """… and what a program had ended that was replaced since"""
+    logins = []
+
+    def meanwhile():
+        logins[:] = [lab.fresh_login() for _ in range(2)]
+        lab.store.cli("save")
+        granted(lab.site.post("/logout", {}, token=logins[0].session))
+        lab.told(signal.SIGUSR2, "taken over from the program before")
+        wait_until(lambda: lab.site.get("/verify", token=logins[1].access).status_code == 204, 10)
+    with lost_since_the_snapshot(lab, meanwhile):
+        lab.verdict(not comes_back(lab, logins[0]), "a logout stays one")
+
+
 @fault("redis-emptied", seconds=1, brief=0.1)
 def redis_emptied(lab):
     """FLUSHALL on purpose: everybody signs in again, once"""
@@ -176,6 +260,11 @@ def redis_evicts(lab):
                    for login in logins)
         sessions = sum(lab.store.cli("exists", "gh:session:" + login.sid) == "1" for login in logins)
         lists = len(lab.store.cli("--scan", "--pattern", "gh:blacklist:*").split())
+        # What is left of them ends, whether their users' indexes are left or not.
+        for login in logins:
+            lab.site.disable(login.user.email)
+        left = sum(comes_back(lab, login) for login in logins)
+        lab.verdict(left == 0, f"{policy}: disabled users let in: {left} of {len(logins)}")
         lab.verdict(back == 0, f"{policy}: revoked tokens let in: {back} of {len(logins)} "
                     f"(sessions left {sessions}, entries of the blacklist {lists})")
     lab.works()

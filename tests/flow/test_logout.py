@@ -111,6 +111,29 @@ def test_a_session_that_idled_out_is_ended_with_its_refresh_token(site, login):
     refused(site.post("/logout", {}, token=login.session), "session_expired")
 
 
+@pytest.mark.parametrize("way", ["access", "session", "cookie"])
+def test_everywhere_from_a_session_that_idled_out(site, user, way):
+    """Its refresh token still says whose it was: all of the user's sessions end."""
+    idle, other = user.login(), user.login()
+    site.redis.delete(site.key("session", idle.sid))
+    credential = {"cookie": idle.session, "headers": SAME_SITE} if way == "cookie" else \
+        {"token": getattr(idle, way)}
+    answer = site.post("/logout", {"everywhere": True}, **credential)
+    assert granted(answer) == {"message": "Logged out successfully"}
+    dead(site, other.access)
+    dead(site, other.session)
+    for login in (idle, other):
+        refused(login.refresh(), "refresh_invalid")
+
+
+def test_everywhere_from_a_session_that_is_gone_ends_nothing(site, user):
+    """Who holds no more than a token of a session that has ended is nobody."""
+    gone, other = user.login(), user.login()
+    granted(site.delete("/sessions/" + gone.sid, token=other.access), 204)
+    refused(site.post("/logout", {"everywhere": True}, token=gone.access), "session_expired")
+    alive(site, other.access)
+
+
 def test_without_a_credential_only_our_own_pages_clear_cookies(site):
     ours = site.post("/logout", {}, headers={"Sec-Fetch-Site": "same-origin"})
     assert "Max-Age=0" in ours.headers["Set-Cookie"]

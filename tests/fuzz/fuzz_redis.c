@@ -122,7 +122,7 @@ static void refresh(struct cache *cache) {
 static void list(struct cache *cache) {
     struct session_item *items;
     size_t count;
-    struct ask *ask = sessions_list_ask(cache, arena, "42");
+    struct ask *ask = sessions_list_ask(cache, arena, "42", sid);
     cache_flush(cache);
     if (sessions_list_answer(ask, arena, &items, &count) != ANSWER_YES)
         return;
@@ -132,12 +132,28 @@ static void list(struct cache *cache) {
 
 static void end(struct cache *cache) {
     int64_t ended = 0;
+    bool more = false;
     struct ask *one = sessions_end_ask(cache, arena, sid, "42", (struct token_end){"jti-1", 1000});
     struct ask *all = sessions_end_all_ask(cache, arena, "42", NULL, (struct token_end){0});
     cache_flush(cache);
     sessions_end_answer(one);
-    if (sessions_end_all_answer(all, &ended) == ANSWER_YES)
-        PROMISE(all->reply->kind == REPLY_INT);
+    if (sessions_end_all_answer(all, &ended, &more) == ANSWER_YES)
+        PROMISE(all->reply->kind == REPLY_LIST && ended >= 0);
+}
+
+static void sweep(struct cache *cache) {
+    struct session_sweep sweep = {.user_id = "42", .except = sid, .cursor = "0"};
+    struct ask *ask = sessions_sweep_ask(cache, arena, &sweep);
+    cache_flush(cache);
+    enum answer last = sessions_sweep_answer(ask, &sweep);
+    PROMISE((last == ANSWER_YES) == (last != ANSWER_UNKNOWN && strcmp(sweep.cursor, "0") == 0));
+}
+
+static void owner(struct cache *cache) {
+    const char *user = NULL;
+    struct ask *ask = sessions_owner_ask(cache, arena, sid);
+    cache_flush(cache);
+    PROMISE((sessions_owner_answer(ask, arena, &user) == ANSWER_YES) == (user != NULL));
 }
 
 static void limit(struct cache *cache) {
@@ -149,7 +165,7 @@ static void limit(struct cache *cache) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const questions[])(struct cache *) = {look_up, refresh, list, end, limit};
+    static void (*const questions[])(struct cache *) = {look_up, refresh, list, end, limit, sweep, owner};
     struct input input = input_of(data, size);
     unsigned which = input_byte(&input) % (sizeof questions / sizeof *questions);
     pthread_mutex_lock(&answer_lock);

@@ -4,12 +4,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "store/gate.h"
+#include "store/reply.h"
 
 #define LONG_MS 1000000
 
@@ -89,20 +91,55 @@ static void one_of_many(void **state) {
     munmap(shared, sizeof *shared);
 }
 
-/* Acknowledgements of several workers come in any order. */
+static struct reply number(int64_t value) {
+    return (struct reply){.kind = REPLY_INT, .number = value};
+}
+
+static void take(struct mark *mark, int64_t value, bool ended, uint64_t epoch) {
+    struct reply first = number(value), second = number(ended), *members[] = {&first, &second};
+    const struct reply reply = {.kind = REPLY_LIST, .members = members, .count = 2};
+    mark_take(mark, &reply, epoch);
+}
+
+/* Acknowledgements of several workers come in any order; what is no acknowledgement changes nothing. */
 static void the_highest_mark_is_kept(void **state) {
     (void)state;
-    struct gate gate = {0};
-    const int64_t marks[] = {5, 9, 7, INT64_C(1795177822123456), 8};
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        gate_marked(&gate, marks[i]);
-    assert_int_equal(gate.mark, INT64_C(1795177822123456));
-    assert_int_equal(gate.shut_until, 0);
+    struct mark mark = {0};
+    const struct reply error = {.kind = REPLY_ERROR, .text = "OOM"};
+    take(&mark, 5, false, 0);
+    take(&mark, 9, true, 2);
+    take(&mark, 7, true, 2);
+    take(&mark, INT64_C(1795177822123456), false, 3);
+    take(&mark, 8, true, 3);
+    mark_take(&mark, &error, 4);
+    mark_take(&mark, NULL, 4);
+    take(&mark, 0, true, 4);
+    assert_int_equal(mark.last, INT64_C(1795177822123456));
+    assert_int_equal(mark.ended, 9);
+    assert_int_equal(mark.epoch, 3);
+}
+
+static void a_mark_moves_now_and_then(void **state) {
+    (void)state;
+    struct mark mark = {0};
+    assert_false(mark_is_due(&mark)); /* nobody named it */
+    assert_false(mark_must_move(&mark));
+    mark_name(&mark);
+    assert_int_equal(strlen(mark.writer), 16);
+    assert_true(mark_is_due(&mark));
+    assert_true(mark_must_move(&mark));
+    mark.move_at += LONG_MS;
+    mark.told_at += LONG_MS;
+    assert_false(mark_is_due(&mark));
+    assert_false(mark_must_move(&mark));
+    mark.move_at = mark.told_at = clock_mono_ms() - 1;
+    assert_true(mark_must_move(&mark));
+    assert_true(mark_is_due(&mark));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_highest_mark_is_kept),
+        cmocka_unit_test(the_highest_mark_is_kept), cmocka_unit_test(a_mark_moves_now_and_then),
         cmocka_unit_test(open_for_all), cmocka_unit_test(shut_after_a_failure),
         cmocka_unit_test(one_tries),    cmocka_unit_test(tries_end),
         cmocka_unit_test(one_of_many),

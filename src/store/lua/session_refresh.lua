@@ -13,7 +13,9 @@ local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local left = r[7] - now
 if left <= 0 then return {'unknown'} end
 local nonce = ARGV[4]
-if r[2] == ARGV[2] then
+if r[2] == ARGV[3] then
+  -- This very question, asked once more because its answer was lost on the way.
+elseif r[2] == ARGV[2] then
   redis.call('HSET', KEYS[1], 'current', ARGV[3], 'last', now)
   redis.call('PEXPIRE', KEYS[1], math.min(tonumber(ARGV[5]), left))
   if tonumber(ARGV[7]) > 0 then redis.call('SET', KEYS[3], nonce, 'PX', ARGV[7]) end
@@ -29,4 +31,8 @@ redis.call('HSET', KEYS[2], 'uid', r[3], 'who', r[4], 'version', r[8], 'client',
   'last', now, 'end', r[7])
 if r[9] then redis.call('HSET', KEYS[2], 'revoked', r[9]) end
 redis.call('PEXPIRE', KEYS[2], math.min(tonumber(ARGV[6]), left))
+-- As in session_touch: the user's index may have been dropped.
+local index = ARGV[8] .. 'user_sessions:' .. r[3]
+redis.call('ZADD', index, r[7], ARGV[9])
+if redis.call('PTTL', index) < left then redis.call('PEXPIRE', index, left) end
 return {'rotated', nonce, r[3], r[4], left}

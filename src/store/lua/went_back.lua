@@ -1,14 +1,13 @@
--- Asked of a new connection by whoever knows a mark: does this Redis know it too?  If not, it has lost
--- what came after its own, logouts among it, and no session in it can be trusted.
--- KEYS  mark
--- ARGV  prefix known forget         forget: '1' when sessions are to be ended
--- Returns -1 when it knows the mark, else how many records were ended.
-if tonumber(redis.call('GET', KEYS[1]) or 0) >= tonumber(ARGV[2]) then return -1 end
-local pattern = string.gsub(ARGV[1], '[%*%?%[%]\\]', '\\%0') .. '*'
-local ended, cursor = 0, '0'
-repeat
-  if ARGV[3] ~= '1' then break end
-  local page = redis.call('SCAN', cursor, 'MATCH', pattern, 'COUNT', 1000)
+-- This Redis has lost what it had acknowledged, ends of sessions perhaps among it: no session in it can be
+-- trusted.  One page of all the keys there are; the mark is set behind the last one, or at once where
+-- nothing is to be ended.
+-- KEYS  marks
+-- ARGV  prefix writer mark forget cursor            (forget: '1' where sessions are to be ended)
+-- Returns {the cursor of the next page, '0' after the last; how many records were ended}.
+local cursor, ended = '0', 0
+if ARGV[4] == '1' then
+  local pattern = string.gsub(ARGV[1], '[%*%?%[%]\\]', '\\%0') .. '*'
+  local page = redis.call('SCAN', ARGV[5], 'MATCH', pattern, 'COUNT', 2000)
   cursor = page[1]
   for _, key in ipairs(page[2]) do
     local kind = string.match(string.sub(key, #ARGV[1] + 1), '^[a-z_]+:')
@@ -16,6 +15,6 @@ repeat
       ended = ended + redis.call('UNLINK', key)
     end
   end
-until cursor == '0'
-redis.call('SET', KEYS[1], ARGV[2])
-return ended
+end
+if cursor == '0' then redis.call('HSET', KEYS[1], ARGV[2], ARGV[3]) end
+return {cursor, ended}

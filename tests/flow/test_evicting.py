@@ -1,0 +1,128 @@
+"""A Redis that drops keys when it is full may drop the index of a user's sessions and keep the sessions:
+whatever ends or renames all of them finds them all the same."""
+import pytest
+
+from gate import PASSWORD, alive, dead, granted, refused, run_instance
+
+
+@pytest.fixture(scope="module", name="instance")
+def fixture_instance():
+    yield from run_instance(session__touch="0s")
+
+
+@pytest.fixture(scope="module", name="site")
+def fixture_site(instance):
+    site = instance.site()
+    site.redis.config_set("maxmemory", "1gb")
+    site.redis.config_set("maxmemory-policy", "allkeys-lru")
+    # More than a page of keys (see sessions_sweep.lua), of ours and of others.
+    for number in range(3000):
+        site.redis.set(f"others:{number}", "x")
+    return site
+
+
+class Person:
+    """With three sessions; the last one is known by its refresh token alone, as if it had idled out."""
+
+    def __init__(self, site):
+        self.site, self.user = site, site.register()
+        self.here, self.there, self.idle = (self.user.login() for _ in range(3))
+        assert site.redis.delete(site.key("session", self.idle.sid)) == 1
+
+    def drop_index(self):
+        assert self.site.redis.delete(self.site.key("user_sessions", self.user.id)) == 1
+
+    def others_are_dead(self):
+        dead(self.site, self.there.access)
+        dead(self.site, self.there.session)
+        for login in (self.there, self.idle):
+            refused(login.refresh(), "refresh_invalid")
+
+    def is_alive_here(self):
+        alive(self.site, self.here.access)
+        granted(self.here.refresh())
+
+
+@pytest.fixture(name="person")
+def fixture_person(site):
+    person = Person(site)
+    person.drop_index()
+    return person
+
+
+def test_the_others(site, person):
+    assert granted(site.delete("/sessions", token=person.here.access))["revoked"] == 2
+    person.others_are_dead()
+    person.is_alive_here()
+
+
+def test_another_password(site, person):
+    granted(site.post("/password", {"oldPassword": PASSWORD, "newPassword": "another horse 9 battery"},
+                      token=person.here.access))
+    person.others_are_dead()
+    person.is_alive_here()
+
+
+def test_everywhere(site, person):
+    granted(site.post("/logout", {"everywhere": True}, token=person.here.session))
+    person.others_are_dead()
+    dead(site, person.here.session)
+    dead(site, person.here.access)
+    refused(person.here.refresh(), "refresh_invalid")
+
+
+@pytest.mark.parametrize("words", [["user", "disable"], ["user", "delete", "--yes"],
+                                   ["session", "revoke", "--user"]])
+def test_by_an_administrator(site, person, words):
+    site.ctl_ok(*words, person.user.email)
+    person.others_are_dead()
+    dead(site, person.here.access)
+    refused(person.here.refresh(), "refresh_invalid")
+
+
+def test_roles(site, person):
+    site.set_roles(person.user.email, "admin", "user")
+    roles = granted(site.get("/userinfo", token=person.there.access))["roles"]
+    assert roles == ["admin", "user"]
+    person.drop_index()
+    site.ctl_ok("user", "role", person.user.email, "-admin")
+    for login in (person.here, person.there):
+        answer = site.get("/verify", token=login.access)
+        assert (answer.status_code, answer.headers["Remote-Groups"]) == (204, "user")
+    granted(person.idle.refresh())
+    assert site.get("/verify", token=person.idle.session).headers["Remote-Groups"] == "user"
+
+
+def test_whoever_asks_is_listed(site, person):
+    assert granted(site.get("/session", token=person.here.access))["current"] is True
+    listed = granted(site.get("/sessions", token=person.here.session))["sessions"]
+    assert person.here.sid in [item["id"] for item in listed]
+
+
+def test_use_and_refresh_bring_a_session_back_into_the_index(site, person):
+    index = site.key("user_sessions", person.user.id)
+    granted(site.get("/verify", token=person.here.access), 204)
+    assert [sid.decode() if isinstance(sid, bytes) else sid
+            for sid in site.redis.zrange(index, 0, -1)] == [person.here.sid]
+    left = site.redis.pttl(index)
+    assert 0 < left <= 30 * 86400 * 1000
+    granted(person.idle.refresh())
+    assert site.redis.zcard(index) == 2
+
+
+def scans(site):
+    return site.redis.info("commandstats").get("cmdstat_scan", {}).get("calls", 0)
+
+
+def test_without_eviction_nobody_looks_at_all_keys(site, person):
+    site.redis.config_set("maxmemory-policy", "noeviction")
+    try:
+        site.get("/verify", token=person.here.access)
+        before = scans(site)
+        granted(site.delete("/sessions", token=person.here.access))
+        site.ctl_ok("user", "role", person.user.email, "x")
+        assert scans(site) == before
+    finally:
+        site.redis.config_set("maxmemory-policy", "allkeys-lru")
+    granted(site.delete("/sessions", token=person.here.access))
+    assert scans(site) > before
