@@ -120,7 +120,7 @@ def test_private_to_files():
         "store/db_link.h": {"store/db.c", "store/db_link.c"},
             "store/db_bind.h": {"store/db.c", "store/db_bind.c"},
         "store/db_link.h": {"store/db.c", "store/db_link.c"},
-            "store/redis_link.h": {"store/redis_link.c", "store/cache.c"},
+            "store/redis_link.h": {"store/redis_link.c", "store/cache.c", "store/mark.c"},
         "fcgi/conn.h": {"fcgi/conn.c", "fcgi/loop.c"},
         "domain/account_check.h": {"domain/account.c", "domain/account_check.c"},
     }
