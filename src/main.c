@@ -21,13 +21,14 @@
 #include "store/migrate.h"
 
 static const char usage[] =
-    "usage: gatehouse [-c FILE] [-f] [-t | -T | -E | -V]\n"
+    "usage: gatehouse [-c FILE] [-f] [-t | -T | -E | -V | -h]\n"
     "  -c FILE  the configuration (default: " DEFAULT_CONF ")\n"
     "  -f       stay in the foreground\n"
     "  -t       check the configuration and the keys, and reach both stores\n"
     "  -T       check the configuration and the keys, and print every effective value\n"
     "  -E       print an example configuration with every option explained\n"
-    "  -V       print the version\n"
+    "  -V       print the version (--version)\n"
+    "  -h       print this (--help)\n"
     "See gatehouse(8).\n";
 
 /* NTP slews what is less. */
@@ -52,6 +53,11 @@ static void warn_of_strangers(const struct conf *conf) {
     if (!conf->mariadb_tls_verify)
         log_warning("MariaDB is believed whoever it is", F_STR("option", "[mariadb] tls_verify = no"),
                     F_STR("cure", "set tls_ca to the authority of its certificate and remove tls_verify"));
+}
+
+static void warn_of_stray(const char *name) {
+    log_warning("a variable of the environment names no option, and is ignored", F_STR("variable", name),
+                F_STR("cure", "GATEHOUSE_SECTION_KEY, as in GATEHOUSE_REDIS_URL; or unset it"));
 }
 
 static void add_pool(struct generation *generation, const struct conf_pool *pool) {
@@ -180,8 +186,9 @@ static bool check_database(struct realm *realm) {
 static bool check_redis(struct realm *realm) {
     struct durability durability;
     if (cache_connect(realm->cache) != ANSWER_YES) {
-        fprintf(stderr, "gatehouse: Redis cannot be reached: %s; start it, or mend [redis] in %s "
-                        "(gatehousectl doctor looks closer)\n", cache_why(realm->cache), conf_path);
+        fprintf(stderr, "gatehouse: Redis cannot be reached at %s: %s; start it, or mend [redis] url in %s or "
+                        "GATEHOUSE_REDIS_URL (gatehousectl doctor looks closer)\n",
+                cache_address(realm->cache), cache_why(realm->cache), conf_path);
         return false;
     }
     struct arena *arena = arena_new(8 * 1024);
@@ -194,11 +201,16 @@ static bool check_redis(struct realm *realm) {
     return true;
 }
 
+static void say_stray(const char *name) {
+    fprintf(stderr, "gatehouse: warning: %s in the environment names no option, and is ignored\n", name);
+}
+
 static int check(void) {
     struct site *site = read_or_say_why();
     struct realm realm;
     if (site == NULL)
         return EX_CONFIG;
+    conf_stray_variables(site->conf, say_stray);
     struct generation *generation = generation_new(site);
     if (pool_check(&generation->plan) != EX_OK) {
         unload(&generation->plan);
@@ -262,6 +274,7 @@ static int run(char **argv, bool foreground) {
         return EX_CONFIG;
     open_log(site->conf);
     warn_of_strangers(site->conf);
+    conf_stray_variables(site->conf, warn_of_stray);
     struct generation *generation = generation_new(site);
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
@@ -283,7 +296,9 @@ int main(int argc, char **argv) {
                   METRICS_OF_WORKER(POOL_MAX_WORKERS));
     metrics_take_slot(METRICS_OF_MASTER);
     key_board = pool_shared_memory(key_board_size());
-    while ((option = getopt(argc, argv, "c:ftTEVh")) != -1) {
+    static const struct option words[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    while ((option = getopt_long(argc, argv, "c:ftTEVh", words, NULL)) != -1) {
         switch (option) {
         case 'c':
             conf_path = optarg;

@@ -19,17 +19,22 @@
 
 enum { MAX_LINE = 4096, FROM_DEFAULT = 0, FROM_ENVIRONMENT = -1 };
 
-/* Where a value came from: FROM_DEFAULT, FROM_ENVIRONMENT, or the line of the file. */
+/* Where each value came from: FROM_DEFAULT, FROM_ENVIRONMENT, or the line of the file. */
+struct conf_origins {
+    char *path; /* NULL: no file was read */
+    int from[CONF_OPTION_COUNT];
+    int pool_from[CONF_MAX_POOLS][CONF_POOL_OPTION_COUNT];
+};
+
 struct reader {
     struct conf *conf;
+    struct conf_origins *origins; /* the conf's own */
     const char *path;
     char *error;
     size_t error_size;
     int line;
     const char *section;    /* of the table; NULL before the first and in a pool */
     struct conf_pool *pool; /* NULL outside */
-    int from[CONF_OPTION_COUNT];
-    int pool_from[CONF_MAX_POOLS][CONF_POOL_OPTION_COUNT];
     int pool_line[CONF_MAX_POOLS];
 };
 
@@ -56,21 +61,23 @@ static void variable_name(const struct option *option, const struct conf_pool *p
         *c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
 }
 
-static bool fail_option(struct reader *r, const struct option *option, const struct conf_pool *pool,
-                        int from, const char *why) {
-    char where[128];
-    char section[48];
-    variable_name(option, pool, where, sizeof where);
+static void say_where(const char *path, const struct option *option, const struct conf_pool *pool,
+                      int from, const char *why, char *out, size_t size) {
+    char variable[128], section[48];
+    variable_name(option, pool, variable, sizeof variable);
     snprintf(section, sizeof section, "%s%s", pool ? "pool." : option->section,
              pool ? pool->name : "");
     if (from == FROM_ENVIRONMENT)
-        snprintf(r->error, r->error_size, "%s: [%s] %s: %s", where, section, option->key, why);
+        snprintf(out, size, "%s: [%s] %s: %s", variable, section, option->key, why);
     else if (from == FROM_DEFAULT)
-        snprintf(r->error, r->error_size, "%s: [%s] %s: %s", r->path ? r->path : "defaults",
-                 section, option->key, why);
+        snprintf(out, size, "%s: [%s] %s: %s", path ? path : "defaults", section, option->key, why);
     else
-        snprintf(r->error, r->error_size, "%s:%d: [%s] %s: %s", r->path, from, section, option->key,
-                 why);
+        snprintf(out, size, "%s:%d: [%s] %s: %s", path, from, section, option->key, why);
+}
+
+static bool fail_option(struct reader *r, const struct option *option, const struct conf_pool *pool,
+                        int from, const char *why) {
+    say_where(r->path, option, pool, from, why, r->error, r->error_size);
     return false;
 }
 
@@ -216,12 +223,12 @@ static const struct option *find_option(struct reader *r, const char *key, int *
     for (size_t i = 0; !r->pool && i < CONF_OPTION_COUNT; i++)
         if (strcmp(conf_options[i].section, r->section) == 0 &&
             strcmp(conf_options[i].key, key) == 0) {
-            *from = &r->from[i];
+            *from = &r->origins->from[i];
             return &conf_options[i];
         }
     for (size_t i = 0; r->pool && i < CONF_POOL_OPTION_COUNT; i++)
         if (strcmp(conf_pool_options[i].key, key) == 0) {
-            *from = &r->pool_from[r->pool - r->conf->pools][i];
+            *from = &r->origins->pool_from[r->pool - r->conf->pools][i];
             return &conf_pool_options[i];
         }
     return NULL;
@@ -313,25 +320,26 @@ static bool read_variable(struct reader *r, const struct option *option, struct 
 
 static bool read_environment(struct reader *r) {
     for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
-        if (!read_variable(r, &conf_options[i], NULL, &r->from[i]))
+        if (!read_variable(r, &conf_options[i], NULL, &r->origins->from[i]))
             return false;
     for (size_t p = 0; p < r->conf->pool_count; p++)
         for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++)
-            if (!read_variable(r, &conf_pool_options[i], &r->conf->pools[p], &r->pool_from[p][i]))
+            if (!read_variable(r, &conf_pool_options[i], &r->conf->pools[p],
+                               &r->origins->pool_from[p][i]))
                 return false;
     return true;
 }
 
-static int from_of(const struct reader *r, const struct option *option,
+static int from_of(const struct conf *conf, const struct option *option,
                    const struct conf_pool *pool) {
-    return pool ? r->pool_from[pool - r->conf->pools][option - conf_pool_options]
-                : r->from[option - conf_options];
+    return pool ? conf->origins->pool_from[pool - conf->pools][option - conf_pool_options]
+                : conf->origins->from[option - conf_options];
 }
 
 static bool cost_given(const struct reader *r) {
     for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
         if (conf_options[i].offset == offsetof(struct conf, password_cost))
-            return r->from[i] != FROM_DEFAULT;
+            return r->origins->from[i] != FROM_DEFAULT;
     return false;
 }
 
@@ -339,18 +347,20 @@ static bool check(struct reader *r) {
     char why[256];
     const struct conf_pool *pool;
     for (size_t i = 0; i < r->conf->pool_count; i++)
-        if (r->pool_line[i] && r->pool_from[i][0] == FROM_DEFAULT)
+        if (r->pool_line[i] && r->origins->pool_from[i][0] == FROM_DEFAULT)
             return fail_option(r, &conf_pool_options[0], &r->conf->pools[i], r->pool_line[i],
                                "this pool must say where it listens");
     const struct option *wrong = conf_check_whole(r->conf, cost_given(r), &pool, why, sizeof why);
-    return !wrong || fail_option(r, wrong, pool, from_of(r, wrong, pool), why);
+    return !wrong || fail_option(r, wrong, pool, from_of(r->conf, wrong, pool), why);
 }
 
 struct conf *conf_read(const char *path, char *error, size_t error_size) {
     struct reader reader = {.path = path, .error = error, .error_size = error_size};
     reader.conf = calloc(1, sizeof *reader.conf);
-    if (!reader.conf)
+    reader.origins = calloc(1, sizeof *reader.origins);
+    if (!reader.conf || !reader.origins || (path && !(reader.origins->path = strdup(path))))
         DIE("out of memory");
+    reader.conf->origins = reader.origins;
     set_defaults(&reader);
     if ((!path || read_file(&reader)) && read_environment(&reader) && check(&reader))
         return reader.conf;
@@ -366,5 +376,58 @@ void conf_free(struct conf *conf) {
     for (size_t p = 0; p < conf->pool_count; p++)
         for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++)
             conf_value_free(&conf->pools[p], &conf_pool_options[i]);
+    free(conf->origins->path);
+    free(conf->origins);
     free(conf);
+}
+
+/* The option that member is the value of; *pool: of that pool, else NULL. */
+static const struct option *option_of(const struct conf *conf, const void *member,
+                                      const struct conf_pool **pool) {
+    *pool = NULL;
+    for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
+        if ((const char *)conf + conf_options[i].offset == member)
+            return &conf_options[i];
+    for (size_t p = 0; p < conf->pool_count; p++) {
+        *pool = &conf->pools[p];
+        for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++)
+            if ((const char *)*pool + conf_pool_options[i].offset == member)
+                return &conf_pool_options[i];
+    }
+    DIE("no option of the configuration");
+}
+
+void conf_blame(const struct conf *conf, const void *member, const char *why, char *out, size_t size) {
+    const struct conf_pool *pool;
+    const struct option *option = option_of(conf, member, &pool);
+    say_where(conf->origins->path, option, pool, from_of(conf, option, pool), why, out, size);
+}
+
+extern char **environ;
+
+static bool is_variable_of(const struct conf *conf, const char *name, size_t len) {
+    char known[128];
+    for (size_t i = 0; i < CONF_OPTION_COUNT; i++) {
+        variable_name(&conf_options[i], NULL, known, sizeof known);
+        if (strncmp(known, name, len) == 0 && known[len] == '\0')
+            return true;
+    }
+    for (size_t p = 0; p < conf->pool_count; p++)
+        for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++) {
+            variable_name(&conf_pool_options[i], &conf->pools[p], known, sizeof known);
+            if (strncmp(known, name, len) == 0 && known[len] == '\0')
+                return true;
+        }
+    return false;
+}
+
+void conf_stray_variables(const struct conf *conf, void (*tell)(const char *name)) {
+    char name[128];
+    for (char **at = environ; *at; at++) {
+        size_t len = strcspn(*at, "=");
+        if (strncmp(*at, "GATEHOUSE_", 10) != 0 || len >= sizeof name || is_variable_of(conf, *at, len))
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)len, *at);
+        tell(name);
+    }
 }

@@ -72,6 +72,7 @@ struct conf {
     /* "web" and "login" are always there first; further ones in the order of the file. */
     struct conf_pool pools[CONF_MAX_POOLS];
     size_t pool_count;
+    struct conf_origins *origins; /* conf.c's own: see conf_blame */
 };
 
 /*
@@ -81,6 +82,15 @@ struct conf {
  */
 struct conf *conf_read(const char *path, char *error, size_t error_size);
 void conf_free(struct conf *conf);
+
+/*
+ * For whoever finds out later that a value is no good (a file that cannot be read, a user who is not there):
+ * writes to out what conf_read would have written, "FILE:LINE: [section] key: why", for the option whose value
+ * is at member, which points into conf (&conf->redis_password_file, &conf->pools[0].owner).
+ */
+void conf_blame(const struct conf *conf, const void *member, const char *why, char *out, size_t size);
+/* Tells of each variable of the environment that begins with GATEHOUSE_ and names no option. */
+void conf_stray_variables(const struct conf *conf, void (*tell)(const char *name));
 
 /* Every effective value as an INI file that conf_read takes back (secrets in URLs as "***"). */
 void conf_dump(const struct conf *conf, FILE *out);

@@ -22,11 +22,13 @@ static int refuse(int code, const struct pool_spec *pool, const char *why, const
     return code;
 }
 
+/* What is wrong with a path is the configuration's or its directory's fault, the rest the system's. */
 static int refuse_errno(const struct pool_spec *pool, const char *what, const char *cure) {
+    bool path = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM || errno == EROFS;
     char why[160];
 
     snprintf(why, sizeof why, "%s: %s", what, strerror(errno));
-    return refuse(EX_OSERR, pool, why, cure);
+    return refuse(path ? EX_CONFIG : EX_OSERR, pool, why, cure);
 }
 
 static int refuse_name(const struct pool_spec *pool, const char *key, const char *name, const char *what) {

@@ -47,6 +47,10 @@ const char *cache_why(const struct cache *cache) {
     return cache->link.why;
 }
 
+const char *cache_address(const struct cache *cache) {
+    return link_address(&cache->link);
+}
+
 static void note(struct cache *cache, const char *why) {
     snprintf(cache->link.why, sizeof cache->link.why, "%s", why);
 }

@@ -56,6 +56,9 @@ uint64_t cache_connections(const struct cache *cache);
 /* Why the last connect or flush did not succeed; a sentence, never NULL. */
 const char *cache_why(const struct cache *cache);
 
+/* Where Redis is looked for, for people: a path, a host, or what the sentinels call it.  Never NULL. */
+const char *cache_address(const struct cache *cache);
+
 /* Begins a question; it is asked by the next cache_flush.  The ask lives in arena. */
 struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *command);
 struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script);

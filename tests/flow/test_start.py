@@ -2,7 +2,9 @@
 import base64
 import grp
 import os
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +131,55 @@ def test_a_mistake_is_named_with_its_line(site, tmp_path, line, words):
     refused(gatehouse(site, "-c", str(path), "-t"), EX_CONFIG, str(path), *words)
 
 
+@pytest.mark.parametrize("section,key,value,words", [
+    ("mariadb", "password_file", "/nonexistent/pw", ["No such file"]),
+    ("mariadb", "password_file", "/dev/null", ["not a regular file"]),
+    ("redis", "password_file", "/nonexistent/pw", ["No such file"]),
+    ("redis", "sentinel_password_file", "/nonexistent/pw", ["No such file"]),
+    ("token", "keys", "/nonexistent/keys", ["gatehousectl key new"]),
+    ("server", "user", "nosuchuser", ["nosuchuser", "no user of this system"]),
+    ("server", "group", "nosuchgroup", ["nosuchgroup", "no group of this system"]),
+    ("pool.web", "owner", "nosuchuser", ["no user of this system"]),
+    ("pool.login", "group", "nosuchgroup", ["no group of this system"]),
+    ("pool.web", "peers", "nosuchuser", ["nosuchuser"]),
+    ("pool.web", "secret_file", "/nonexistent/secret", ["No such file"]),
+])
+def test_what_a_value_leads_to_is_named_with_its_line(site, tmp_path, section, key, value, words):
+    """A file that cannot be read, a user who is not there: found by -t, before any socket is opened."""
+    text = Path(site.env["CONF"]).read_text(encoding="utf-8")
+    text = re.sub(rf"(?ms)^(\[{section}\].*?)^{key} *=[^\n]*\n", r"\1", text, count=1)
+    path = tmp_path / "wrong.conf"
+    path.write_text(text + f"\n[{section}]\n{key} = {value}\n", encoding="utf-8")
+    line = path.read_text(encoding="utf-8").count("\n")
+    for way in ("-t", "-T"):
+        refused(gatehouse(site, "-c", str(path), way), EX_CONFIG, f"{path}:{line}: [{section}] {key}: ",
+                *words)
+    name = f"GATEHOUSE_{section}_{key}".upper().replace(".", "_")
+    refused(gatehouse(site, "-c", site.env["CONF"], "-t", **{name: value}), EX_CONFIG,
+            f"{name}: [{section}] {key}: ", *words)
+
+
+def test_a_password_file_without_a_password(site, tmp_path):
+    path = tmp_path / "pw"
+    path.write_text("\nsecond line\n", encoding="utf-8")
+    path.chmod(0o600)
+    refused(gatehouse(site, "-c", site.env["CONF"], "-t", GATEHOUSE_MARIADB_PASSWORD_FILE=str(path)),
+            EX_CONFIG, "GATEHOUSE_MARIADB_PASSWORD_FILE", "first line", "empty")
+
+
+def test_a_certificate_that_is_not_there(site):
+    refused(gatehouse(site, "-c", site.env["CONF"], "-T", GATEHOUSE_REDIS_URL="rediss://127.0.0.1:1",
+                      GATEHOUSE_REDIS_TLS_CA="/nonexistent/ca.pem"), EX_CONFIG,
+            "GATEHOUSE_REDIS_TLS_CA: [redis] tls_ca: /nonexistent/ca.pem: No such file")
+
+
+def test_a_variable_that_names_no_option_is_told(site):
+    done = gatehouse(site, "-c", site.env["CONF"], "-t", GATEHOUSE_LIMT_ENABLED="no")
+    assert done.returncode == 0 and "GATEHOUSE_LIMT_ENABLED" in done.stderr
+    done = gatehouse(site, "-c", site.env["CONF"], "-t", GATEHOUSE_LIMIT_ENABLED="no")
+    assert done.returncode == 0 and "GATEHOUSE" not in done.stderr
+
+
 def test_a_missing_file_is_named(site, tmp_path):
     refused(gatehouse(site, "-c", str(tmp_path / "none.conf"), "-f"), EX_CONFIG, "none.conf")
 
@@ -159,10 +210,18 @@ def test_wrong_usage(site, args):
     assert "usage" in done.stderr
 
 
-def test_version(site):
-    done = gatehouse(site, "-V")
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_version(site, option):
+    done = gatehouse(site, option)
     assert done.returncode == 0
     assert done.stdout.startswith("gatehouse ")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help(site, option):
+    done = gatehouse(site, option)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: gatehouse ") and "-t " in done.stdout
 
 
 def proc_status(pid):
