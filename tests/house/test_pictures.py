@@ -30,7 +30,8 @@ def test_picture(name, text):
     # A semicolon ends a statement in a sequence, "end" by itself closes a box.
     if kind == "sequenceDiagram":
         assert ";" not in text
-    assert len(re.findall(r"^ *(?:subgraph|loop)\b", text, re.M)) == len(re.findall(r"^ *end$", text, re.M))
+    opened = re.findall(r"^ *(?:subgraph|loop|opt)\b", text, re.M)
+    assert len(opened) == len(re.findall(r"^ *end$", text, re.M))
     for left, right in ("()", "[]", "{}"):
         if kind == "flowchart":
             assert text.count(left) == text.count(right)
