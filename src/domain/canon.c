@@ -27,7 +27,10 @@ const char *canon_username(struct arena *arena, const char *username) {
 static utf8proc_int32_t fold(utf8proc_int32_t codepoint, void *unused) {
     (void)unused;
     /* The Turkish İ is no i: the dot is a letter's difference where it is written. */
-    return codepoint == 0x130 ? codepoint : utf8proc_tolower(codepoint);
+    if (codepoint == 0x130)
+        return codepoint;
+    /* σ has another form at the end of a word, ς, and one capital for both, Σ. */
+    return codepoint == 0x3c2 ? 0x3c3 : utf8proc_tolower(codepoint);
 }
 
 /* One pass: composed, then folded, then composed again; the caller frees it. */
