@@ -65,6 +65,6 @@ int record(struct ctl *ctl, const struct audit_note *note) {
 void record_finish(struct ctl *ctl) {
     audit_flush(&ctl->realm);
     /* With strict the verb has said so itself, and was not done. */
-    if (ctl->conf->audit_mode != AUDIT_STRICT && audit_lost(&ctl->realm) > 0)
+    if (audit_lost(&ctl->realm) > 0 && ctl->conf->audit_mode != AUDIT_STRICT)
         warn(db_why(ctl->realm.db));
 }
