@@ -126,15 +126,21 @@ static enum refresh_state record_theft(const struct realm *realm, struct arena *
     return audit_record(realm, &note) ? REFRESH_REUSED : REFRESH_UNKNOWN;
 }
 
-/* Where it cannot be, the client tries again within the grace, and gets the same tokens. */
-static bool record_refresh(const struct realm *realm, const struct refresh_use *use,
-                           const struct session_who *who) {
+/* Where it cannot be recorded, nobody is given the successor, and the client keeps the token that it has:
+ * that is spent already, and brings the same successor for as long as the outage may last. */
+static bool record_refresh(const struct realm *realm, struct arena *arena, const struct refresh_use *use,
+                           const struct refresh_result *result) {
+    const struct session_who *who = &result->who;
     struct audit_note note = {.event = AUDIT_REFRESH,
                               .user_id = who->user_id,
                               .email = who->email,
                               .session = use->token.sid,
                               .by_user = true};
-    return !realm->conf->audit_refreshes || audit_record(realm, &note);
+    if (!realm->conf->audit_refreshes || audit_record(realm, &note))
+        return true;
+    sessions_refresh_keep_ask(realm->cache, arena, use->token.sid, use->token.secret_digest,
+                              result->nonce, realm->conf->refresh_ttl);
+    return false;
 }
 
 enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena,
@@ -147,7 +153,7 @@ enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena
     if (state != REFRESH_ROTATED)
         return state;
     *who = result.who;
-    if (!record_refresh(realm, use, who))
+    if (!record_refresh(realm, arena, use, &result))
         return REFRESH_UNKNOWN;
     return make_grant(realm, arena, use, &result, grant);
 }

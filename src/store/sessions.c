@@ -261,6 +261,15 @@ enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *
     return whole ? REFRESH_ROTATED : REFRESH_UNKNOWN;
 }
 
+void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena, const char *sid,
+                               const char *presented, const char *nonce, int64_t life_ms) {
+    struct ask *ask = cache_ask(cache, arena, "SET");
+    ask_key(cache, arena, ask, "refresh_spent:", arena_printf(arena, "%s:%s", sid, presented));
+    ask_text(ask, nonce);
+    ask_text(ask, "PX");
+    ask_int(arena, ask, life_ms);
+}
+
 struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
                              const char *user_id, struct token_end token) {
     struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_END);

@@ -114,6 +114,10 @@ struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result);
 
+/* A token that was spent brings its successor, by that nonce, for so long (milliseconds), whatever the grace. */
+void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena, const char *sid,
+                               const char *presented, const char *nonce, int64_t life_ms);
+
 /* A refresh token is looked at, not used. */
 struct refresh_lookup {
     struct ask *record, *left, *spent;

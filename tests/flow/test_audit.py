@@ -720,6 +720,19 @@ def test_where_it_must_be_recorded_nothing_else_is_done(strict):
     recorded(user, "register", "login", "login", "login")
 
 
+def test_a_refresh_that_could_not_be_recorded_may_be_tried_again(strict):
+    """… after longer than the grace, too: a client that was told 503 keeps its token."""
+    login = strict.register().login()
+    with Without(strict, "table"):
+        refused(login.refresh(), "unavailable")
+        time.sleep(1.2)
+        refused(login.refresh(), "unavailable")
+    first = granted(login.refresh())
+    assert granted(login.refresh())["refreshToken"] == first["refreshToken"]
+    alive(strict, first["accessToken"])
+    granted(login.refresh(first["refreshToken"]))
+
+
 def test_a_connection_that_breaks_leaves_nothing_half_done(strict):
     """Where a change and its record are one, an old connection is noticed before either."""
     user = strict.register()
