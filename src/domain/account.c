@@ -10,6 +10,8 @@
 #include "domain/password.h"
 #include "domain/throttle.h"
 
+/* How often a change of a profile begins again because of another one at the same moment. */
+#define PROFILE_TRIES 5
 /* A hash that no password matches. */
 #define NO_PASSWORD "*"
 
@@ -116,31 +118,27 @@ static const char *changed_name(enum name_change change, const char *old, const 
 
 static enum answer set_profile_recorded(const struct realm *realm, struct arena *arena,
                                         const struct user *user, const struct profile_change *change,
-                                        const struct user_names *names) {
+                                        const struct user_names *names, bool *outdated) {
     bool renamed = change->username_change != NAME_KEPT;
     if (!audit_begin(realm))
         return ANSWER_UNKNOWN;
-    enum answer answer = users_set_profile(realm->db, arena, user->id, names);
+    enum answer answer = users_set_profile(realm->db, arena, user, names, outdated);
     struct audit_note note = note_about(AUDIT_PROFILE_CHANGE, user);
     note.details = audit_details(
         "displayName", change->display_name_change != NAME_KEPT ? "changed" : NULL,
         "usernameBefore", renamed ? user->username : NULL,
         "username", renamed ? names->username : NULL, NULL);
-    return audit_settle(realm, answer, &note);
+    return audit_settle(realm, answer == ANSWER_YES && *outdated ? ANSWER_NO : answer, &note);
 }
 
-enum account_result account_change_profile(const struct realm *realm, struct arena *arena,
-                                           int64_t id, const struct profile_change *change,
-                                           struct user *user, struct field_errors *errors) {
-    if (change->username_change == NAME_SET)
-        field_errors_add(errors, "username", check_username(change->username));
-    if (change->display_name_change == NAME_SET)
-        field_errors_add(errors, "displayName", check_display_name(change->display_name));
-    if (errors->count > 0)
-        return ACCOUNT_INVALID;
+/* What is not changed stays as it is, which is why the user is read first; *outdated: they were changed
+ * since, by a request at the same moment, and that is not to be undone. */
+static enum account_result try_profile(const struct realm *realm, struct arena *arena, int64_t id,
+                                       const struct profile_change *change, struct user *user,
+                                       bool *outdated) {
+    *outdated = false;
     enum account_result result = read_back(realm, arena, id, user);
-    if (result != ACCOUNT_DONE ||
-        (change->username_change == NAME_KEPT && change->display_name_change == NAME_KEPT))
+    if (result != ACCOUNT_DONE)
         return result;
     struct account_request request = {
         .email = user->email,
@@ -148,10 +146,34 @@ enum account_result account_change_profile(const struct realm *realm, struct are
         .display_name = changed_name(change->display_name_change, user->display_name,
                                      change->display_name)};
     struct user_names names = names_of(arena, &request);
-    enum answer set = set_profile_recorded(realm, arena, user, change, &names);
-    if (set == ANSWER_NO)
-        return ACCOUNT_USERNAME_TAKEN;
-    if (set == ANSWER_UNKNOWN || session_rename(realm, arena, id) == ANSWER_UNKNOWN)
+    switch (set_profile_recorded(realm, arena, user, change, &names, outdated)) {
+    case ANSWER_YES:
+        return ACCOUNT_DONE;
+    case ANSWER_NO:
+        return *outdated ? ACCOUNT_UNKNOWN : ACCOUNT_USERNAME_TAKEN;
+    default:
+        return ACCOUNT_UNKNOWN;
+    }
+}
+
+enum account_result account_change_profile(const struct realm *realm, struct arena *arena,
+                                           int64_t id, const struct profile_change *change,
+                                           struct user *user, struct field_errors *errors) {
+    bool outdated = true;
+    if (change->username_change == NAME_SET)
+        field_errors_add(errors, "username", check_username(change->username));
+    if (change->display_name_change == NAME_SET)
+        field_errors_add(errors, "displayName", check_display_name(change->display_name));
+    if (errors->count > 0)
+        return ACCOUNT_INVALID;
+    if (change->username_change == NAME_KEPT && change->display_name_change == NAME_KEPT)
+        return read_back(realm, arena, id, user);
+    enum account_result result = ACCOUNT_UNKNOWN;
+    for (int tries = 0; outdated && tries < PROFILE_TRIES; tries++)
+        result = try_profile(realm, arena, id, change, user, &outdated);
+    if (result != ACCOUNT_DONE)
+        return result;
+    if (session_rename(realm, arena, id) == ANSWER_UNKNOWN)
         return ACCOUNT_UNKNOWN;
     log_event("profile changed", F_STR("event", "profile_change"), F_STR("user", user->id_text));
     return read_back(realm, arena, id, user);

@@ -49,7 +49,7 @@ const struct sql sql_statements[STMT_COUNT] = {
                              "WHERE id = ? AND password_hash = ? AND version = ? AND disabled_at IS NULL",
                              false},
     [STMT_USER_SET_PROFILE] = {"UPDATE users SET username = ?, username_canonical = ?, "
-                               "display_name = ?, version = version + 1 WHERE id = ?",
+                               "display_name = ?, version = version + 1 WHERE id = ? AND version = ?",
                                false},
     [STMT_USER_CHANGE_PASSWORD] = {"UPDATE users SET password_hash = ? WHERE id = ? AND "
                                    "password_hash = ? AND disabled_at IS NULL",

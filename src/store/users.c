@@ -127,12 +127,16 @@ static enum answer change(struct db *db, struct arena *arena, enum statement sta
     return answer == ANSWER_YES && result.matched == 0 ? ANSWER_NO : answer;
 }
 
-enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
-                              const struct user_names *names) {
+enum answer users_set_profile(struct db *db, struct arena *arena, const struct user *user,
+                              const struct user_names *names, bool *outdated) {
     struct db_value params[] = {db_text_or_null(names->username),
                                 db_text_or_null(names->username_canonical),
-                                db_text_or_null(names->display_name), DB_NUMBER(id)};
-    return db_run(db, arena, STMT_USER_SET_PROFILE, params, 4, NULL);
+                                db_text_or_null(names->display_name), DB_NUMBER(user->id),
+                                DB_NUMBER(user->version)};
+    struct db_result result;
+    enum answer answer = db_run(db, arena, STMT_USER_SET_PROFILE, params, 5, &result);
+    *outdated = answer == ANSWER_YES && result.matched == 0;
+    return answer;
 }
 
 enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,

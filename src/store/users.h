@@ -49,9 +49,10 @@ struct user_names {
 /* NO: *taken says which name somebody else has. */
 enum answer users_insert(struct db *db, struct arena *arena, const struct user_names *names,
                          const char *password_hash, int64_t *id, enum users_taken *taken);
-/* username, username_canonical and display_name of names; NO: the username is taken. */
-enum answer users_set_profile(struct db *db, struct arena *arena, int64_t id,
-                              const struct user_names *names);
+/* username, username_canonical and display_name of names; NO: the username is taken.  *outdated (with YES):
+ * nothing was done, because somebody changed or deleted the user since they were read. */
+enum answer users_set_profile(struct db *db, struct arena *arena, const struct user *user,
+                              const struct user_names *names, bool *outdated);
 
 /* Many users at once, for an import ------------------------------------------------------------- */
 

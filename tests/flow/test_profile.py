@@ -1,7 +1,7 @@
 """GET, PATCH and DELETE /auth/profile, and /auth/userinfo."""
 import pytest
 
-from gate import PASSWORD, dead, fresh_name, granted, refused, shows_user
+from gate import PASSWORD, at_once, dead, fresh_name, granted, refused, shows_user
 
 
 @pytest.mark.parametrize("path", ["/profile", "/userinfo"])
@@ -125,3 +125,18 @@ def test_a_deleted_email_may_register_again_as_somebody_new(site, user, login):
     again = site.register(user.email)
     assert again.id != user.id
     assert site.get("/userinfo", token=login.access).status_code == 401
+
+
+def test_two_changes_at_once_are_both_made(site):
+    """One sets the username, the other the display name; neither puts back what it had read before."""
+    for _ in range(10):
+        user, name = site.register(), fresh_name()
+        login = user.login()
+        answers = at_once(2, lambda which, login=login, name=name: site.patch(
+            "/profile", [{"username": name}, {"displayName": "Ada " + name}][which], token=login.access))
+        for answer in answers:
+            granted(answer)
+        after = granted(site.get("/profile", token=login.access))
+        assert (after["username"], after["displayName"]) == (name, "Ada " + name)
+        who = site.get("/verify", token=login.access).headers
+        assert (who["Remote-User"], who["Remote-Name"]) == (name, "Ada " + name)
