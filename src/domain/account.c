@@ -282,6 +282,13 @@ static enum account_result changed(enum answer answer) {
                                  : ACCOUNT_UNKNOWN;
 }
 
+/* Whoever has guessed at the account keeps its owner out no longer.  Asked at the next flush; where Redis
+ * cannot be asked, a limit wears off by itself. */
+static void lift_limits(const struct realm *realm, struct arena *arena, const struct user *user) {
+    throttle_lift(realm, arena, canon_email(arena, user->email),
+                  user->username != NULL ? canon_username(arena, user->username) : NULL);
+}
+
 enum account_result account_set_password(const struct realm *realm, struct arena *arena,
                                          const struct user *user, const char *password, size_t len,
                                          struct field_errors *errors) {
@@ -297,9 +304,11 @@ enum account_result account_set_password(const struct realm *realm, struct arena
         return ACCOUNT_UNKNOWN;
     enum account_result result =
         changed(audit_settle(realm, users_set_password(realm->db, arena, user->id, hash), &note));
-    if (result == ACCOUNT_DONE)
-        log_event("password set", F_STR("event", "password_change"), F_STR("user", user->id_text));
-    return result == ACCOUNT_DONE ? end_others(realm, arena, user, NULL) : result;
+    if (result != ACCOUNT_DONE)
+        return result;
+    log_event("password set", F_STR("event", "password_change"), F_STR("user", user->id_text));
+    lift_limits(realm, arena, user);
+    return end_others(realm, arena, user, NULL);
 }
 
 enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
@@ -314,7 +323,11 @@ enum account_result account_set_disabled(const struct realm *realm, struct arena
     log_event(disabled ? "user disabled" : "user enabled",
               F_STR("event", disabled ? "user_disable" : "user_enable"),
               F_STR("user", user->id_text));
-    return disabled ? end_others(realm, arena, user, NULL) : ACCOUNT_DONE;
+    if (disabled)
+        return end_others(realm, arena, user, NULL);
+    lift_limits(realm, arena, user);
+    cache_flush(realm->cache);
+    return ACCOUNT_DONE;
 }
 
 enum account_result account_delete(const struct realm *realm, struct arena *arena,

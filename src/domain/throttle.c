@@ -164,3 +164,11 @@ void throttle_forgive(const struct realm *realm, struct arena *arena, const char
                           KNOWN_MOST);
     }
 }
+
+void throttle_lift(const struct realm *realm, struct arena *arena, const char *account,
+                   const char *other) {
+    const char *names[] = {account, other};
+    for (size_t i = 0; realm->conf->limit_enabled && i < 2; i++)
+        if (names[i] != NULL)
+            limits_login_lift(realm->cache, arena, digest_of(arena, names[i]));
+}

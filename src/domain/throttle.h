@@ -55,6 +55,11 @@ void throttle_forgive(const struct realm *realm, struct arena *arena, const char
                       const char *account, const char *other,
                       const struct throttle_result *result);
 
+/* An administrator lets the account's owner in again, under each of its names (NULL: it has no such name).
+ * Asked at the next flush. */
+void throttle_lift(const struct realm *realm, struct arena *arena, const char *account,
+                   const char *other);
+
 /* The limits by the number that metrics know them by; NULL: there are no more. */
 const char *throttle_limit_name(unsigned number);
 

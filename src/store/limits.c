@@ -91,3 +91,9 @@ void limits_login_good(struct cache *cache, struct arena *arena,
     ask_int(arena, ask, life_ms);
     ask_int(arena, ask, most);
 }
+
+void limits_login_lift(struct cache *cache, struct arena *arena, const char *account) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_LOGIN_LIFT);
+    ask_key(cache, arena, ask, "login_known:", account);
+    ask_way(cache, arena, ask, account);
+}

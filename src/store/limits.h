@@ -54,4 +54,7 @@ void limits_login_good(struct cache *cache, struct arena *arena,
                        const struct login_subject *subject, bool counted, bool known,
                        int64_t life_ms, int64_t most);
 
+/* What was used up of the account's limits, from whatever place, is given back. */
+void limits_login_lift(struct cache *cache, struct arena *arena, const char *account);
+
 #endif

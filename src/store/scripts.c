@@ -12,6 +12,7 @@ static const char *const names[SCRIPT_COUNT] = {
     [SCRIPT_SESSIONS_RENAME] = "sessions_rename", [SCRIPT_LIMIT] = "limit",
     [SCRIPT_LOGIN_LIMIT] = "login_limit",         [SCRIPT_LOGIN_GOOD] = "login_good",
     [SCRIPT_SESSIONS_SWEEP] = "sessions_sweep",   [SCRIPT_TOKEN_REVOKE] = "token_revoke",
+    [SCRIPT_LOGIN_LIFT] = "login_lift",
     [SCRIPT_MARK] = "mark",                       [SCRIPT_MARK_LOOK] = "mark_look",
     [SCRIPT_WENT_BACK] = "went_back",
 };

@@ -621,3 +621,26 @@ def test_a_key_from_the_future_is_no_more_than_a_full_count(limited, person):
     limited.redis.set(account_key(limited, person.email), full(limited) + 10 ** 15,
                       px=MINUTE * 1000)
     too_many(person.try_login())
+
+
+@pytest.mark.parametrize("words,stdin", [(["passwd"], PASSWORD + "\n"), (["enable"], "")],
+                         ids=["passwd", "enable"])
+def test_an_administrator_lets_the_owner_in_again(limited, words, stdin):
+    """… by either name, from a place that is known and for one that is not."""
+    username = fresh_name()
+    owner = limited.register(username=username)
+    granted(owner.try_login())
+
+    def tries():
+        return [owner.try_login(), limited.post("/login", {"username": username, "password": PASSWORD})]
+    for _ in range(ACCOUNT):
+        refused(owner.try_login(WRONG), "invalid_credentials")
+        refused(limited.post("/login", {"username": username, "password": WRONG}), "invalid_credentials")
+    for key in (account_key(limited, owner.email), account_key(limited, username)):
+        limited.redis.set(key, full(limited), px=MINUTE * 1000)  # strangers have guessed, too
+    for answer in tries():
+        too_many(answer)
+    limited.ctl_ok("user", *words, owner.email, stdin=stdin)
+    assert [key for key in counts(limited) if ":login_a" in key and "address" not in key] == []
+    for answer in tries():
+        granted(answer)
