@@ -329,7 +329,7 @@ static void count(const struct request *request) {
 
 static void finish(struct request *request) {
     count(request);
-    json_free(request->body);
+    json_wipe(request->body);
     request->body = NULL;
     fcgi_finish(request->fcgi);
     request->fcgi = NULL;
@@ -399,7 +399,7 @@ static void put_off(struct request *request) {
     static int64_t quiet_until;
     speak_for(request);
     if (fcgi_put_off(request->fcgi)) {
-        json_free(request->body);
+        json_wipe(request->body);
         request->body = NULL;
         request->fcgi = NULL;
         request->api->put_off++;

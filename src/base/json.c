@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <json-c/json.h>
+#include <json-c/printbuf.h>
 #include <math.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/encode.h"
 #include "base/json_scan.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 /*
  * Two readers.  json_scan accepts RFC 8259 and not a byte more, and counts object members; json-c,
@@ -45,6 +47,8 @@ static bool build(const char *text, size_t len, json **out) {
     if (json_tokener_get_error(tokener) == json_tokener_continue)
         *out = json_tokener_parse_ex(tokener, "", 1);
     bool ok = json_tokener_get_error(tokener) == json_tokener_success;
+    /* The last text of a document passes through here, a password perhaps. */
+    secret_wipe(tokener->pb->buf, (size_t)tokener->pb->size);
     json_tokener_free(tokener);
     return ok;
 }
@@ -71,6 +75,29 @@ json *json_parse(const char *text, size_t len, const char **why) {
 }
 
 void json_free(json *value) {
+    json_object_put(value);
+}
+
+/* json-c hands out the text itself, and const alone says that it is not ours to change. */
+static void wipe(json *value) {
+    if (json_object_is_type(value, json_type_string)) {
+        secret_wipe((char *)(uintptr_t)json_object_get_string(value),
+                    (size_t)json_object_get_string_len(value));
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++)
+            wipe(json_object_array_get_idx(value, i));
+    } else if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, name, member) {
+            (void)name;
+            wipe(member);
+        }
+    }
+}
+
+void json_wipe(json *value) {
+    if (value == NULL)
+        return;
+    wipe(value);
     json_object_put(value);
 }
 

@@ -21,6 +21,8 @@ typedef struct json_object json;
  * (static).  text need not end with a NUL.  The document null has no value: it is refused too. */
 json *json_parse(const char *text, size_t len, const char **why);
 void json_free(json *value);
+/* Wipes every text in it, too; of a document that holds a secret, of which nothing is shared. */
+void json_wipe(json *value);
 
 bool json_is_object(const json *value);
 bool json_is_array(const json *value);

@@ -111,6 +111,9 @@ enum conn_event conn_read(struct conn *conn, struct buf *scratch, size_t max_bod
         if (n > 0) {
             in->len += (size_t)n;
             enum conn_event event = take(conn, in, max_body);
+            /* A password or a token may have passed through. */
+            if (in == scratch)
+                secret_wipe(scratch->data, (size_t)n);
             /* A short read has emptied the socket; a full one may have left something. */
             if (event != CONN_EVENT_NONE || n < READ_SIZE)
                 return event;

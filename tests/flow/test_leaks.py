@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gate import PASSWORD, fresh_email
+from gate import PASSWORD, fresh_email, granted, refused
 from own_service import Service
 
 
@@ -147,3 +147,35 @@ def test_valgrind_finds_nothing(site, directory):
         report = Path(directory, f"valgrind.{pid}").read_text(encoding="utf-8")
         assert "ERROR SUMMARY: 0 errors" in report, report
         assert not re.search(r"(definitely|indirectly) lost: [1-9]", report), report
+
+
+def in_memory_of(pid, words):
+    """Which of words stand in what a process may write to."""
+    found = set()
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            if not rights.startswith("rw") or line.rstrip().endswith("[vvar]"):
+                continue
+            start, end = (int(number, 16) for number in span.split("-"))
+            memory.seek(start)
+            try:
+                bytes_ = memory.read(end - start)
+            except OSError:
+                continue
+            found |= {word for word in words if word.encode() in bytes_}
+    return found
+
+
+def test_no_password_stays_in_memory(site):
+    """Neither a right one nor a wrong one, a new one or one for a name that nobody has."""
+    passwords = [f"memory-{number}-{os.urandom(6).hex()}" for number in range(4)]
+    right, wrong, new, nobodys = passwords
+    user = site.register(password=right)
+    refused(site.post("/login", {"email": user.email, "password": wrong}), "invalid_credentials")
+    refused(site.post("/login", {"email": "x" + user.email, "password": nobodys}), "invalid_credentials")
+    login = granted(site.post("/login", {"email": user.email, "password": right}))
+    granted(site.post("/password", {"oldPassword": right, "newPassword": new}, token=login["accessToken"]))
+    granted(site.post("/login", {"email": user.email, "password": new}))
+    left = {pid: in_memory_of(pid, passwords) for pid in site.workers()}
+    assert not any(left.values()), left
