@@ -19,6 +19,12 @@ void doctor_says(struct doctor *doctor, enum doctor_level level, const char *are
     va_start(args, format);
     MUST(vasprintf(&text, format, args) >= 0);
     va_end(args);
+    if (doctor->about != NULL) {
+        char *whole;
+        MUST(asprintf(&whole, "%s (of %s)", text, doctor->about) >= 0);
+        free(text);
+        text = whole;
+    }
     for (char *at = text; (at = strchr(at, '\n')) != NULL;)
         *at = ' '; /* what a program has said */
     doctor->counts[level]++;

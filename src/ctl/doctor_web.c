@@ -188,8 +188,11 @@ void doctor_web(struct doctor *doctor, const char *which, const char *file) {
             return;
         }
     size_t count = find_servers(doctor, found, servers);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        doctor->about = servers[i].conf;
         found[i]->look(doctor, &servers[i]);
+    }
+    doctor->about = NULL;
     if (count == 0)
         doctor_says(doctor, DOCTOR_WARN, "web",
                     "start it, or say which: gatehousectl doctor --web nginx",

@@ -249,10 +249,11 @@ def test_the_service_that_runs(site):
 
 
 def test_what_runs_is_looked_at(site):
-    """Without --web: the web servers of this machine, this instance's among them."""
+    """Without --web: the web servers of this machine, this instance's among them, each by its name."""
     findings = json.loads(site.ctl("--json", "doctor").stdout)["findings"]
     if site.env["GATEHOUSE_FRONT"] == "nginx":
-        assert [one for one in findings if one["area"] == "nginx" and one["level"] == "ok"]
+        assert [one for one in findings if one["area"] == "nginx" and one["level"] == "ok" and
+                one["finding"].endswith(f"(of {os.environ['GATEHOUSE_DIR']}/conf/nginx/nginx.conf)")]
 
 
 @pytest.mark.parametrize("words", [["--web", "iis"], ["--web-conf", "/x"], ["all"]])
