@@ -10,9 +10,6 @@
 #include "base/metrics.h"
 #include "store/redis_link.h"
 
-/* How many services' marks Redis keeps: each start of one makes one, and the oldest goes. */
-#define MARK_WRITERS "64"
-
 struct cache {
     struct redis_link link;
     struct ask *first, **last;
@@ -187,7 +184,7 @@ static void fill_mark(struct cache *cache, struct ask *ask, bool ended) {
     ask->key_count++;
     ask_text(ask, cache->link.gate->mark.writer);
     ask_text(ask, ended ? "1" : "0");
-    ask_text(ask, MARK_WRITERS);
+    ask_text(ask, MARK_KEPT_TEXT);
 }
 
 void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended) {

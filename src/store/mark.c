@@ -52,7 +52,7 @@ bool mark_must_move(struct mark *mark) {
 
 /* A new connection ----------------------------------------------------------------------------- */
 
-/* NULL: there is no answer; an answer of another kind than a list of two is none either. */
+/* NULL: there is no answer; an answer of another kind than a list is none either. */
 static const struct reply *ask(struct redis_link *link, enum cache_script script,
                                const char *const *arguments, size_t count) {
     char key[80];
@@ -66,7 +66,7 @@ static const struct reply *ask(struct redis_link *link, enum cache_script script
         lens[i] = strlen(argv[i]);
     link_command(link, (int)(4 + count), argv, lens);
     const struct reply *reply = link_reply(link);
-    if (reply == NULL || (reply->kind == REPLY_LIST && reply->count == 2))
+    if (reply == NULL || reply->kind == REPLY_LIST)
         return reply;
     snprintf(link->why, sizeof link->why, "%s",
              reply->kind == REPLY_ERROR ? reply->text : "it does not know its own mark");
@@ -117,9 +117,9 @@ bool mark_check(struct redis_link *link, struct mark *mark) {
     const struct reply *look = ask(link, SCRIPT_MARK_LOOK, arguments, 1);
     if (look == NULL)
         return false;
-    int64_t there = reply_int(reply_at(look, 0), 0);
+    int64_t there = reply_int(reply_at(look, 0), 0), now = reply_int(reply_at(look, 2), 0);
     int64_t slack = reply_int(reply_at(look, 1), 0) == 1 ? MARK_SLACK : 0;
-    if (there >= ended && there + slack >= last)
+    if ((there >= ended && there + slack >= last) || now - last > MARK_TRUSTED)
         return true;
     bool forget = !elected || there + MARK_SLACK_ELECTED < last;
     if (!end_all(link, mark, forget, &records))

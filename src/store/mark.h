@@ -27,6 +27,10 @@ struct reply;
 /* In microseconds of Redis's clock, as marks are. */
 #define MARK_SLACK         (3 * INT64_C(1000000))
 #define MARK_SLACK_ELECTED (10 * INT64_C(1000000))
+/* Redis keeps the number of a service that is used no more for eight days; one that was last used a week
+ * ago does not miss its own. */
+#define MARK_KEPT_TEXT     "691200000000"
+#define MARK_TRUSTED       (7 * 86400 * INT64_C(1000000))
 
 /* In memory that the workers of a service share, and zeroed. */
 struct mark {
