@@ -9,7 +9,6 @@
 #define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 #define EMAIL_MAX        254 /* bytes: what fits between < and > (RFC 5321 section 4.5.3.1.3) */
-#define LOCAL_MAX        64
 #define USERNAME_MIN     3
 #define USERNAME_MAX     32
 #define DISPLAY_NAME_MAX 128 /* code points */
@@ -32,7 +31,7 @@ static bool is_dotted(const char *text, size_t len, const char *allowed) {
  * literals are nobody's sign-in name. */
 static bool is_address(const char *email) {
     const char *at = strrchr(email, '@');
-    if (at == NULL || at - email > LOCAL_MAX || !canon_is_words(email))
+    if (at == NULL || !canon_is_words(email))
         return false;
     const char *domain = at + 1;
     size_t len = strlen(domain);
