@@ -9,4 +9,8 @@
 /* Compared without case. */
 bool password_is_common(const char *password);
 
+/* Whether it is a short text repeated (testtest), or runs up, down or of one character (12344321,
+ * aaa111111): no list has them all, and every guesser makes them by rule.  For lower case. */
+bool password_is_pattern(const char *password);
+
 #endif

@@ -90,6 +90,8 @@ static const char *guessable(const struct conf *conf, const char *text, const ch
         why = "must not be the email address, the username or the site's name";
     else if (password_is_common(folded))
         why = "is one of the most common passwords";
+    else if (password_is_pattern(folded))
+        why = "must not be a short text repeated or a run like abcdefgh";
     secret_wipe(folded, strlen(folded));
     free(folded);
     return why;

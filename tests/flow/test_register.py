@@ -117,7 +117,7 @@ def test_username_of_3_characters(site):
 
 @pytest.mark.parametrize("password", [
     "", "short 7", "seven c", "x" * 73, "ü" * 37, "password", "12345678", "qwertyuiop",
-    1234567890, None, ["longenough"],
+    "P@ssw0rd1", "adminadmin", "ABCDEFGH", 1234567890, None, ["longenough"],
 ])
 def test_bad_password(site, password):
     refused(site.post("/register", registration(password=password)), "invalid_request",
@@ -126,7 +126,7 @@ def test_bad_password(site, password):
 
 @pytest.mark.parametrize("password", [
     "eight ch", "ünïcödé!", "7" + "y" * 71, "ß" * 36, "😀😁😂🤣😃😄😅😆", "  spaces at both ends  ",
-    "tab\tand\nnewline",
+    "tab\tand\nnewline", "x" * 72,
 ])
 def test_good_password_logs_in(site, password):
     user = site.register(password=password)

@@ -415,6 +415,34 @@ static void every_common_password(void **state) {
     assert_false(password_is_common(""));
 }
 
+/* What guessers begin with, and what they come to last, if at all. */
+static void first_guesses_are_refused(void **state) {
+    (void)state;
+    static const char *const bad[] = {
+        "88888888",     "00000000",   "99999999",   "87654321",     "12341234",       "12121212",
+        "aaaaaaaa",     "abcdefgh",   "jennifer",   "michelle",     "administrator",  "letmein123",
+        "testtest",     "adminadmin", "passpass",   "p@ssword",     "P@ssw0rd1",      "987654321",
+        "123123123",    "0987654321", "98765432",   "55555555",     "77777777",       "1111111111",
+        "xxxxxxxx",     "69696969",   "victoria",   "jonathan",     "alexander",      "benjamin",
+        "nicholas",     "december",   "chocolate",  "basketball",   "facebook",       "Administrator1",
+        "TTTTTTTT",     "abcabcabca", "12344321",   "kw9;qkw9;q",   "AAA111111",      "789012345",
+        "zyxwvuts",     "abcd4321",   "!!!!!!!!",   "9abc9abc",     "11111122222",
+    };
+    static const char *const good[] = {
+        "spoon-lantern-42", "correct horse battery staple", "long enough", "Tr0ub4dor&3xyz",
+        "a new one 4 me", "correct horse", "for the test", "abcdefgh!", "abc12kw9", "12 abcdefg",
+        "kW9;xQ2kW9;xQ2", "zzzzzzzzzzzz", "kw9kw9kw9kw9",
+        "abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz0123456789",
+        "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (password_refusal(bcrypt4, bad[i], strlen(bad[i]), "x@b.example", NULL) == NULL)
+            fail_msg("\"%s\" is taken", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        if (password_refusal(bcrypt4, good[i], strlen(good[i]), "x@b.example", NULL) != NULL)
+            fail_msg("\"%s\" is refused", good[i]);
+}
+
 /*
  * Nothing that is wrong takes less than what is wrong for nobody: an unknown user, a wrong password,
  * a user with an older hash or with none at all.  A password that is typed in another form of Unicode
@@ -522,6 +550,7 @@ int main(void) {
         cmocka_unit_test(seventy_two_bytes), cmocka_unit_test(nul_bytes),
         cmocka_unit_test(normalised),        cmocka_unit_test(outdated),
         cmocka_unit_test(refusals),          cmocka_unit_test(every_common_password),
+        cmocka_unit_test(first_guesses_are_refused),
         cmocka_unit_test(one_hash_each),     cmocka_unit_test(wrong_passwords_take_alike),
         cmocka_unit_test(a_configured_cost_is_within_bounds),
         cmocka_unit_test(memory_has_bounds),
