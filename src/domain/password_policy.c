@@ -38,59 +38,77 @@ static bool equal(struct core a, struct core b) {
     return a.len >= WORD_MIN && a.len == b.len && memcmp(a.text, b.text, a.len) == 0;
 }
 
-/* The same but for the signs around it; or but for digits and signs, as in alice2024!. */
+/* The same; or but for the signs around it; or but for digits and signs, as in alice2024!. */
 static bool same(const char *password, const char *text, size_t len) {
     size_t password_len = strlen(password);
-    return equal(core_of(password, password_len, is_word_byte), core_of(text, len, is_word_byte)) ||
+    return (password_len == len && memcmp(password, text, len) == 0) ||
+           equal(core_of(password, password_len, is_word_byte), core_of(text, len, is_word_byte)) ||
            equal(core_of(password, password_len, is_letter), core_of(text, len, is_letter));
 }
 
-/* Whether the password is the whole text, what stands before its @, or one of its words. */
-static bool is_of(const char *password, const char *text) {
-    const char *at = strrchr(text, '@');
-    if (strcmp(password, text) == 0 || same(password, text, strlen(text)) ||
-        (at != NULL && same(password, text, (size_t)(at - text))) ||
-        (at != NULL && strlen(password) == (size_t)(at - text) &&
-         memcmp(password, text, (size_t)(at - text)) == 0))
+/* Whether the password is the whole text or one of its words. */
+static bool is_of(const char *password, const char *text, size_t size) {
+    if (same(password, text, size))
         return true;
-    for (const char *word = text; *word != '\0';) {
+    for (size_t at = 0; at < size; at++) {
         size_t len = 0;
-        while (is_word_byte(word[len]))
+        while (at + len < size && is_word_byte(text[at + len]))
             len++;
-        if (same(password, word, len))
+        if (len > 0 && same(password, text + at, len))
             return true;
-        word += len > 0 ? len : 1;
+        at += len;
     }
     return false;
 }
 
+static bool is_of_name(const char *password, const char *name) {
+    return is_of(password, name, strlen(name));
+}
+
+/* The address, or what stands before its @.  The domain is not the user's name: many share it. */
+static bool is_of_email(const char *password, const char *email) {
+    const char *at = strrchr(email, '@');
+    return at != NULL ? same(password, email, strlen(email)) ||
+                            is_of(password, email, (size_t)(at - email))
+                      : is_of_name(password, email);
+}
+
 /* NIST SP 800-63B section 3.1.1.2: the name of the service, of the user, and derivatives thereof.
- * password is folded already. */
-static bool is_context(const struct conf *conf, const char *password, const char *email,
-                       const char *username) {
-    const char *contexts[] = {email, username, conf->token_issuer, conf->token_audience,
-                              "gatehouse"};
-    bool found = false;
-    for (size_t i = 0; !found && i < sizeof contexts / sizeof *contexts; i++) {
-        char *folded = contexts[i] != NULL ? canon_folded(contexts[i]) : NULL;
-        found = folded != NULL && is_of(password, folded);
+ * password is folded already.  Returns the sentence, or NULL. */
+static const char *context_refusal(const struct conf *conf, const char *password, const char *email,
+                                   const char *username) {
+    static const char site[] = "must not be made of the site's name";
+    const struct {
+        const char *text;
+        bool (*is_made_of)(const char *, const char *);
+        const char *why;
+    } contexts[] = {
+        {email, is_of_email, "must not be made of the email address"},
+        {username, is_of_name, "must not be made of the username"},
+        {conf->token_issuer, is_of_name, site},
+        {conf->token_audience, is_of_name, site},
+        {"gatehouse", is_of_name, site},
+    };
+    const char *why = NULL;
+    for (size_t i = 0; why == NULL && i < sizeof contexts / sizeof *contexts; i++) {
+        char *folded = contexts[i].text != NULL ? canon_folded(contexts[i].text) : NULL;
+        if (folded != NULL && contexts[i].is_made_of(password, folded))
+            why = contexts[i].why;
         free(folded);
     }
-    return found;
+    return why;
 }
 
 /* What it is compared as: in one case, in one form. */
 static const char *guessable(const struct conf *conf, const char *text, const char *email,
                              const char *username) {
-    const char *why = NULL;
     char *folded = canon_folded(text);
     if (folded == NULL)
         return "must be valid UTF-8";
-    if (is_context(conf, folded, email, username))
-        why = "must not be the email address, the username or the site's name";
-    else if (password_is_common(folded))
+    const char *why = context_refusal(conf, folded, email, username);
+    if (why == NULL && password_is_common(folded))
         why = "is one of the most common passwords";
-    else if (password_is_pattern(folded))
+    else if (why == NULL && password_is_pattern(folded))
         why = "must not be a short text repeated or a run like abcdefgh";
     secret_wipe(folded, strlen(folded));
     free(folded);

@@ -146,6 +146,18 @@ def test_password_that_is_the_email_or_the_username_is_refused(site):
     refused(site.post("/register", body), "invalid_request", {"password"})
 
 
+def test_the_sentence_says_what_the_password_is_made_of(site):
+    email, name = fresh_email(), fresh_name()
+    for password, word in ((email, "email"), (name, "username"), ("Gatehouse-1234", "site")):
+        answer = site.post("/register", {"email": email, "username": name, "password": password})
+        assert word in refused(answer, "invalid_request", {"password"})["fields"]["password"]
+
+
+def test_the_domain_of_the_email_is_nobody_s_name(site):
+    """Whoever has a mailbox at example.org may like the word."""
+    site.register(password="Example-1234!")
+
+
 @pytest.mark.parametrize("name", ["", "n" * 129, "a\nb", "a\u0007b", "a\u007fb", 5, ["x"]])
 def test_bad_display_name(site, name):
     refused(site.post("/register", registration(displayName=name)), "invalid_request",

@@ -367,7 +367,9 @@ static void refusals(void **state) {
         {"petrov ivan", "ivan.petrov@b.example", "ivan.petrov", NULL},
         {"user77-31!", NULL, "user42", "username"},
         {"ab-123456", NULL, "ab.cde", NULL}, /* two letters are no word */
-        {"example1", "x@mail.example.org", NULL, "email"},
+        {"Example-1234!", "x@mail.example.org", NULL, NULL}, /* many share a domain */
+        {"mail.example.org", "x@mail.example.org", NULL, NULL},
+        {"-x@Mail.Example.org-7", "x@mail.example.org", NULL, "email"},
         {"Gatehouse2024!", NULL, NULL, "site"},
         {"gatehouses", NULL, NULL, NULL},
         {"\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd" "1985!", "\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd@b.example", NULL,
