@@ -338,6 +338,14 @@ static const struct option *check_tls(const struct conf *conf, char *why, size_t
     return blame != NULL ? option_named("mariadb", blame) : NULL;
 }
 
+/* Every login that names no transport would be refused. */
+static const struct option *check_transport(const struct conf *conf, char *why, size_t why_size) {
+    if (conf->cookie_enabled || conf->login_transport != TRANSPORT_COOKIE)
+        return NULL;
+    refuse(why, why_size, "there are no cookies while [cookie] enabled = no; allowed are both and bearer");
+    return option_named("login", "transport");
+}
+
 const struct option *conf_check_whole(struct conf *conf, bool cost_given,
                                       const struct conf_pool **pool, char *why, size_t why_size) {
     int64_t workers = 0;
@@ -346,6 +354,8 @@ const struct option *conf_check_whole(struct conf *conf, bool cost_given,
     if (!cost_ok(conf, cost_given, why, why_size))
         return option_named("password", "cost");
     const struct option *wrong = check_tls(conf, why, why_size);
+    if (wrong == NULL)
+        wrong = check_transport(conf, why, why_size);
     if (wrong != NULL)
         return wrong;
     if (conf->password_concurrency == 0)

@@ -139,7 +139,8 @@ OPT_TEXT(cookie, origins, "", check_origins,
          "with the cookie and read answers (CORS).")
 
 OPT_CHOICE(login, transport, "both", "both|bearer|cookie",
-           "How a login hands over its tokens when the request does not say.")
+           "How a login hands over its tokens when the request does not say. Not cookie while [cookie] "
+           "enabled = no.")
 
 OPT_CHOICE(password, scheme, "bcrypt", "bcrypt|yescrypt",
            "How new password hashes are made.")

@@ -123,6 +123,7 @@ def test_a_key_that_signs_and_is_not_there_is_refused(site, keys):
     ("[cookie]\ncarries = everything\n", [":2:", "session", "jwt"]),
     ("[password]\ncost = 99\n", ["cost"]),
     ("[server]\nmax_body = 1k\nmax_body = 2k\n", [":3:", "max_body"]),
+    ("[cookie]\nenabled = no\n[login]\ntransport = cookie\n", [":4:", "transport", "enabled"]),
     ("nonsense\n", [":1:"]),
 ])
 def test_a_mistake_is_named_with_its_line(site, tmp_path, line, words):

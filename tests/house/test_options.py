@@ -157,7 +157,7 @@ secure = no
 carries = jwt
 origins = https://app.example https://b.example:8443
 [login]
-transport = cookie
+transport = bearer
 [password]
 scheme = yescrypt
 cost = 5

@@ -406,6 +406,17 @@ static void doors(void **state) {
     }
 }
 
+static void cookies_that_are_off_carry_no_login(void **state) {
+    (void)state;
+    assert_string_equal(refusal("[cookie]\nenabled=no\n[login]\ntransport = cookie\n"),
+                        ":4: [login] transport: there are no cookies while [cookie] enabled = no; "
+                        "allowed are both and bearer");
+    static const char *const rows[] = {"[login]\ntransport=cookie\n", "[cookie]\nenabled=no\n",
+                                       "[cookie]\nenabled=no\n[login]\ntransport=bearer\n"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        conf_free(read_good(rows[i]));
+}
+
 static void passwords_are_never_shown(void **state) {
     (void)state;
     static const char *const rows[] = {
@@ -574,6 +585,7 @@ int main(void) {
         cmocka_unit_test(value_rows),
         cmocka_unit_test(errors_say_what_is_allowed),
         cmocka_unit_test(doors),
+        cmocka_unit_test(cookies_that_are_off_carry_no_login),
         cmocka_unit_test(passwords_are_never_shown),
         cmocka_unit_test(yescrypt_has_its_own_cost),
         cmocka_unit_test(pools),
