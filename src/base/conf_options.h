@@ -90,8 +90,8 @@ OPT_BOOL(mariadb, tls_verify, "yes",
          "With TLS: whether the server's certificate is checked, its chain, dates and name. Without, "
          "whoever answers at this address is believed; only for a lab.")
 OPT_DURATION(mariadb, timeout, "2s", "1s", "1m",
-             "How long MariaDB may take to connect or to answer, in whole seconds; then the request "
-             "is answered 503.")
+             "How long MariaDB may take to connect or to answer; then the request is answered 503. "
+             "MariaDB counts whole seconds: 1500ms is 2s.")
 
 OPT_DURATION(token, access_ttl, "15m", "1s", "24h",
              "The life of an access token.")
