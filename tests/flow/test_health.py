@@ -1,5 +1,5 @@
 """GET /auth/health."""
-from gate import granted
+from gate import granted, refused
 
 FINE = {"status": "ok", "redis": "ok", "database": "ok"}
 
@@ -21,3 +21,4 @@ def test_head(site):
 
 def test_behind_another_base_path(other):
     assert granted(other.get("/health")) == FINE
+    refused(other.get(""), "not_found")

@@ -125,7 +125,7 @@ def test_a_chunked_body(login):
     assert granted(answer)["displayName"] == "chunked"
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/logins", "/log", "/sessions/a/b", "/profile/x",
+@pytest.mark.parametrize("path", ["", "/", "/nothing", "/logins", "/log", "/sessions/a/b", "/profile/x",
                                   "/LOGIN", "/.well-known/nothing", "/%00x", "/..%2f..%2fetc"])
 def test_unknown_routes(site, path):
     answer = site.get(path)

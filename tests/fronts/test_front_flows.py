@@ -67,7 +67,8 @@ def test_errors_of_the_service_arrive_as_they_are(place):
     refused(place.get("/profile"), "token_missing")
     answer = place.get("/profile")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer realm=")
-    refused(place.get("/nowhere"), "not_found")
+    for path in ("/nowhere", "/", ""):
+        refused(place.get(path), "not_found")
     answer = place.get("/login")
     refused(answer, "method_not_allowed")
     assert "POST" in answer.headers["Allow"]

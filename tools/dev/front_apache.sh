@@ -42,7 +42,7 @@ front_apache_files() {
             -e "s#unix:/run/gatehouse/login.sock|fcgi://gatehouse-login#$(pool_apache login)#" \
             -e "s#127.0.0.1:9471/#$(apache_checks)/#" \
             -e "s#/etc/apache2/gatehouse#$FRONT_CONF/gatehouse#" \
-            -e "s#/auth/#$base/#g" "$file" >"$FRONT_CONF/gatehouse/${file##*/}"
+            -e "s#\^/auth\\\$#^$base\$#" -e "s#/auth/#$base/#g" "$file" >"$FRONT_CONF/gatehouse/${file##*/}"
     done
 }
 

@@ -19,6 +19,7 @@ front_lighttpd_files() {
     for file in "$TOP"/conf/lighttpd/gatehouse-*.conf; do
         sed -e "s|\"socket\" .*/run/gatehouse/web.sock\",|$(pool_lighttpd web)|" \
             -e "s|\"socket\" .*/run/gatehouse/login.sock\",|$(pool_lighttpd login)|" \
+            -e "s|\"/auth\"|\"${base:-/auth}\"|g" \
             -e "s|\([\"^]\)/auth/|\1$base/|g" "$file" >"$FRONT_CONF/gatehouse/${file##*/}"
     done
 }

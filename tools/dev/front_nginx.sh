@@ -20,6 +20,7 @@ front_nginx_files() {
     for file in "$TOP"/conf/nginx/gatehouse-*.conf; do
         sed -e "s|unix:/run/gatehouse/web.sock|$(pool_nginx web)|" \
             -e "s|unix:/run/gatehouse/login.sock|$(pool_nginx login)|" \
+            -e "s|= /auth {|= ${base:-/auth} {|" \
             -e "s|\([ ]\)/auth/|\1$base/|g" "$file" >"$FRONT_CONF/gatehouse/${file##*/}"
     done
 }
