@@ -260,7 +260,7 @@ static void ask_session(struct request *request) {
 
 static bool body_is_object(struct request *request) {
     const struct fcgi_request *fcgi = request->fcgi;
-    const char *why = "is empty";
+    const char *why = "it is empty";
     if (request->route->body == BODY_NONE || request->route->body == BODY_FORM ||
         (request->route->body == BODY_OPTIONAL && fcgi->body_len == 0))
         return true;
@@ -269,7 +269,11 @@ static bool body_is_object(struct request *request) {
     if (request->body != NULL && json_is_object(request->body))
         return true;
     log_debug("a body was refused", F_STR("reason", request->body != NULL ? "no object" : why));
-    reply_error(request, ERROR_INVALID_JSON);
+    if (request->body != NULL)
+        reply_error(request, ERROR_INVALID_JSON);
+    else
+        reply_error_because(request, ERROR_INVALID_JSON,
+                            arena_printf(request->arena, "The body is refused: %s", why));
     return false;
 }
 

@@ -48,6 +48,29 @@ def test_what_is_not_json(login, body):
     refused(change(login, body), "invalid_json")
 
 
+@pytest.mark.parametrize("body,sentence", [
+    (b'{"n": 18446744073709551616}', "a number is out of range"),
+    (b'{"n": -9223372036854775809}', "a number is out of range"),
+    (b'{"n": 1e400}', "a number is out of range"),
+    (b'{"n": 1, "n": 2}', "a name is given twice in one object"),
+    (nested(17, b"[", b"]"), "the document is nested too deeply"),
+    (b'{"n": "\\u0000"}', "a NUL is not allowed"),
+    (b'{"n": "\xff"}', "the document is not valid UTF-8"),
+    (b'{"n": "\\ud800"}', "a surrogate stands alone"),
+    (b'{"n": 1', "the document ends too early"),
+    (b'{"n": 01}', "the document is not JSON"),
+    (b"null", "the document is null"),
+    (b"", "it is empty"),
+])
+def test_the_sentence_says_why(login, body, sentence):
+    assert refused(change(login, body), "invalid_json")["error"] == "The body is refused: " + sentence
+
+
+def test_what_is_no_object_is_told_so(login):
+    for body in (b"[]", b"5", b'"{}"'):
+        assert refused(change(login, body), "invalid_json")["error"] == "The body is not a JSON object"
+
+
 @pytest.mark.parametrize("body", [
     b"{}", b" {} \n", b"\r\n\t{\t}", b'{"x": "\\u00e9 \\ud83d\\ude00 \\/ \\""}',
     b'{"x": -0.5e-3, "y": 9223372036854775807}', '{"ü": "日本語 😀"}'.encode(),
