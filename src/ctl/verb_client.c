@@ -24,11 +24,12 @@ static int choose_secret(struct input *secret, const char **made) {
         return CTL_DONE;
     }
     const char *why = client_secret_refusal(secret->bytes, secret->len);
-    return why != NULL ? fail(CTL_REFUSED,
-                              "the secret %s; with nothing on standard input gatehousectl makes "
-                              "one",
-                              why)
-                       : CTL_DONE;
+    if (why != NULL)
+        return fail(CTL_REFUSED,
+                    "the secret %s; with nothing on standard input gatehousectl makes one", why);
+    if (client_secret_is_guessable(secret->bytes, secret->len))
+        fail(CTL_DONE, "warning: the secret is guessable: use openssl rand -hex 32");
+    return CTL_DONE;
 }
 
 static void show_added(struct ctl *ctl, const char *id, const char *made) {

@@ -8,8 +8,9 @@
 #include "store/clients.h"
 
 #define ID_MAX       64
-#define SECRET_MIN   32
+#define SECRET_MIN   8
 #define SECRET_MAX   256
+#define STRONG       32
 #define MIN_DISTINCT 8 /* 32 random hex digits have fewer once in many millions */
 
 const char *client_id_refusal(const char *id) {
@@ -20,22 +21,24 @@ const char *client_id_refusal(const char *id) {
     return NULL;
 }
 
-/* VSCHAR (RFC 6749 appendix A.2).  Length alone says little of what somebody made up, but keeps out
- * what could be found by trying. */
+/* VSCHAR (RFC 6749 appendix A.2). */
 const char *client_secret_refusal(const char *secret, size_t len) {
+    if (len < SECRET_MIN || len > SECRET_MAX)
+        return "must have 8 to 256 characters";
+    for (size_t i = 0; i < len; i++)
+        if (secret[i] < 0x20 || secret[i] > 0x7e)
+            return "may hold only printable ASCII";
+    return NULL;
+}
+
+bool client_secret_is_guessable(const char *secret, size_t len) {
     bool seen[256] = {false};
     size_t distinct = 0;
-    if (len < SECRET_MIN || len > SECRET_MAX)
-        return "must have 32 to 256 characters";
     for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)secret[i];
-        if (c < 0x20 || c > 0x7e)
-            return "may hold only printable ASCII";
-        distinct += !seen[c];
-        seen[c] = true;
+        distinct += !seen[(unsigned char)secret[i]];
+        seen[(unsigned char)secret[i]] = true;
     }
-    return distinct < MIN_DISTINCT ? "must be random: it has fewer than 8 different characters"
-                                   : NULL;
+    return len < STRONG || distinct < MIN_DISTINCT;
 }
 
 void client_make_secret(char out[CLIENT_SECRET_SIZE]) {

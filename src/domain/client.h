@@ -1,9 +1,10 @@
 /*
  * client: services that may introspect and revoke tokens.
  *
- * A secret is 256 random bits made here, or one that an administrator brings along, which must be
- * long and varied.  Either way it is no password of a person, so its SHA-256 is kept: whoever holds a
- * copy of the table cannot search for it, and a check costs microseconds and no hashing pool.
+ * A secret is 256 random bits made here, or one that an administrator brings along, who is told where
+ * it is short or monotonous.  It is no password of a person, so its SHA-256 is kept: of one that is
+ * random whoever holds a copy of the table finds nothing, and a check costs microseconds and no hashing
+ * pool.
  */
 #ifndef DOMAIN_CLIENT_H
 #define DOMAIN_CLIENT_H
@@ -17,6 +18,9 @@
 /* Why a text cannot be a client's id, or its secret, as a sentence; NULL: it can. */
 const char *client_id_refusal(const char *id);
 const char *client_secret_refusal(const char *secret, size_t len);
+/* Whether it may be found by trying: short, or of few different characters.  Other secrets may be, too;
+ * nobody sees by a text whether it was random. */
+bool client_secret_is_guessable(const char *secret, size_t len);
 
 void client_make_secret(char out[CLIENT_SECRET_SIZE]);
 

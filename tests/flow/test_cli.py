@@ -475,10 +475,21 @@ def test_a_secret_that_was_brought_is_not_shown(site):
     assert said == {"client": name}
 
 
-@pytest.mark.parametrize("secret", ["short", "x" * 31, "abcdefgh" * 3, "a" * 64, "abcdefg" * 9,
-                                    "0123456789abcdef" * 17, "0123456789abcde\t" * 2,
+@pytest.mark.parametrize("secret,guessable", [
+    ("secret-8", True), ("x" * 31, True), ("abcdefgh" * 3, True), ("a" * 64, True), ("abcdefg" * 9, True),
+    ("0123456789abcdef" * 2, False), ("0123456789abcdef" * 16, False)])
+def test_of_a_secret_that_could_be_guessed_is_warned(site, secret, guessable):
+    name = fresh_name()
+    done = site.ctl("client", "add", name, stdin=secret + "\n")
+    exits(done, DONE)
+    assert ("guessable: use openssl rand -hex 32" in done.stderr) == guessable
+    assert secret not in done.stdout + done.stderr
+    assert name in site.ctl_ok("client", "list")
+
+
+@pytest.mark.parametrize("secret", ["short 7", "0123456789abcdef" * 16 + "0", "0123456789abcde\t" * 2,
                                     "0123456789abcd\u00e4" * 3])
-def test_a_secret_that_could_be_guessed(site, secret):
+def test_what_is_no_secret(site, secret):
     name = fresh_name()
     done = site.ctl("client", "add", name, stdin=secret + "\n")
     exits(done, REFUSED)

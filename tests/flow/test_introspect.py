@@ -186,6 +186,10 @@ def test_it_is_a_use_of_the_session(site, client, login):
 # Who may ask.
 
 
+def test_the_shortest_secret(site, login):
+    lives(Client(site, "secret-8").introspect(login.session), ACTIVE | WHO)
+
+
 def test_a_secret_that_somebody_brought(site, login):
     secret = "a secret+with %41 = & more: 0123456789"
     own = Client(site, secret)
