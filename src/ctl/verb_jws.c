@@ -1,61 +1,10 @@
 /* token verify --jws: one signature and nothing else, judged as the service judges it. */
-#include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/encode.h"
-#include "base/secret.h"
 #include "ctl/ctl.h"
-#include "domain/jwk.h"
+#include "ctl/jws_key.h"
 #include "domain/jws.h"
 
 #define JWS_MAX_BYTES (64 * 1024)
 #define KEY_MAX_BYTES (64 * 1024)
-
-static bool read_jwk(const struct input *file, enum key_alg alg, struct key *key,
-                     const char **why) {
-    json *jwk = json_parse(file->bytes, file->len, why);
-    bool ok = jwk != NULL && jwk_read(jwk, alg, key, why);
-    json_free(jwk);
-    return ok;
-}
-
-/* As in a file of the directory of keys. */
-static bool read_secret(const struct input *file, enum key_alg alg, struct key *key,
-                        const char **why) {
-    uint8_t secret[KEY_MAX_BYTES];
-    size_t len = file->len;
-    while (len > 0 && isspace((unsigned char)file->bytes[len - 1]))
-        len--;
-    long size = base64url_decode(file->bytes, len, secret);
-    *why = "it is no base64url text of a secret";
-    bool ok = size >= 0 && key_from_bytes(alg, secret, (size_t)size, key, why);
-    secret_wipe(secret, sizeof secret);
-    return ok;
-}
-
-/* A JWK, a PEM text or the base64url text of a secret, told apart by how it begins. */
-static bool read_key(const struct input *file, enum key_alg alg, struct key *key,
-                     const char **why) {
-    size_t blank = strspn(file->bytes, " \t\r\n");
-    if (file->bytes[blank] == '{')
-        return read_jwk(file, alg, key, why);
-    if (!key_alg_is_symmetric(alg))
-        return key_from_bytes(alg, file->bytes, file->len, key, why);
-    return read_secret(file, alg, key, why);
-}
-
-static int load_key(const char *path, enum key_alg alg, struct key *key) {
-    struct input file;
-    const char *why;
-    int code = input_file(path, KEY_MAX_BYTES, &file);
-    if (code != CTL_DONE)
-        return code;
-    bool ok = read_key(&file, alg, key, &why);
-    input_free(&file);
-    return ok ? CTL_DONE
-              : fail(CTL_REFUSED, "%s is no key for %s: %s", path, key_alg_name(alg), why);
-}
 
 static size_t without_line_end(const struct input *text) {
     size_t len = text->len;
@@ -66,18 +15,33 @@ static size_t without_line_end(const struct input *text) {
     return len;
 }
 
-static int judge(struct ctl *ctl, const struct key *key) {
-    struct input text;
+/* The key that the text says it is signed with; NULL: it does not say. */
+static const char *kid_of(struct arena *arena, const char *text, size_t len) {
     struct jws jws;
-    const char *why = NULL;
-    int code = input_all(JWS_MAX_BYTES, &text);
-    if (code != CTL_DONE)
-        return code;
-    bool valid = text.len <= JWS_MAX_BYTES &&
-                 jws_verify(ctl->arena, text.bytes, without_line_end(&text), key, &jws, &why);
-    if (text.len > JWS_MAX_BYTES)
-        why = "longer than 64 KiB";
-    input_free(&text);
+    const char *why, *kid = NULL;
+    size_t kid_len;
+    json *header =
+        jws_take_apart(arena, text, len, &jws) ? json_parse(jws.header, jws.header_len, &why) : NULL;
+    if (header != NULL && json_get_string(header, "kid", &kid, &kid_len) == JSON_FOUND)
+        kid = arena_str(arena, kid);
+    json_free(header);
+    return kid;
+}
+
+/* Whether it is good by one of the readings; else *why says why not. */
+static bool is_good(struct ctl *ctl, const struct input *text, const struct jws_keys *keys,
+                    const char **why) {
+    struct jws jws;
+    *why = "longer than 64 KiB";
+    for (size_t i = 0; i < keys->count && text->len <= JWS_MAX_BYTES; i++)
+        if (jws_verify(ctl->arena, text->bytes, without_line_end(text), &keys->keys[i], &jws, why))
+            return true;
+    return false;
+}
+
+static int judge(struct ctl *ctl, const struct input *text, const struct jws_keys *keys) {
+    const char *why;
+    bool valid = is_good(ctl, text, keys, &why);
     out_line(ctl, "%s%s", valid ? "valid" : "invalid: ", valid ? "" : why);
     json *answer = json_new_object();
     json_add_bool(answer, "valid", valid);
@@ -86,19 +50,36 @@ static int judge(struct ctl *ctl, const struct key *key) {
     return valid ? CTL_DONE : CTL_REFUSED;
 }
 
+static int verify(struct ctl *ctl, const char *path, const struct input *file, enum key_alg alg) {
+    struct input text;
+    struct jws_keys keys;
+    const char *why;
+    int code = input_all(JWS_MAX_BYTES, &text);
+    if (code != CTL_DONE)
+        return code;
+    const char *kid = kid_of(ctl->arena, text.bytes, without_line_end(&text));
+    if (jws_keys_read(file, alg, kid, &keys, &why))
+        code = judge(ctl, &text, &keys);
+    else
+        code = fail(CTL_REFUSED, "%s is no key for %s: %s", path, key_alg_name(alg), why);
+    jws_keys_clear(&keys);
+    input_free(&text);
+    return code;
+}
+
 int verify_jws(struct ctl *ctl) {
     const char *name = args_option(ctl, "--alg"), *path = args_option(ctl, "--key");
     enum key_alg alg;
-    struct key key;
+    struct input file;
     if (name == NULL || path == NULL || args_option(ctl, "--at") != NULL)
         return fail(CTL_USAGE, "--jws goes with --alg and --key, and without --at");
     if (!key_alg_read(name, &alg))
         return fail(CTL_USAGE,
                     "--alg %s is not supported; use HS256, HS384, HS512, RS256 or ES256", name);
-    int code = load_key(path, alg, &key);
+    int code = input_file(path, KEY_MAX_BYTES, &file);
     if (code != CTL_DONE)
         return code;
-    code = judge(ctl, &key);
-    key_clear(&key);
+    code = verify(ctl, path, &file, alg);
+    input_free(&file);
     return code;
 }

@@ -1,8 +1,10 @@
 #include "domain/jwk.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/log.h"
 #include "base/secret.h"
 
 /* Writing ---------------------------------------------------------------------------------------- */
@@ -66,11 +68,18 @@ static long read_bytes(const json *jwk, const char *name, uint8_t *out, size_t s
 }
 
 static bool read_secret(const json *jwk, enum key_alg alg, struct key *key, const char **why) {
-    uint8_t secret[KEY_SECRET_MAX];
-    *why = "kty is not oct, or k is not base64url of at most 1024 bits";
-    long len = member_is(jwk, "kty", "oct") ? read_bytes(jwk, "k", secret, sizeof secret) : -1;
-    bool ok = len >= 0 && key_from_bytes(alg, secret, (size_t)len, key, why);
-    secret_wipe(secret, sizeof secret);
+    const char *text;
+    size_t len;
+    *why = "kty is not oct, or k is not base64url";
+    if (!member_is(jwk, "kty", "oct") || json_get_string(jwk, "k", &text, &len) != JSON_FOUND)
+        return false;
+    size_t size = len * 3 / 4;
+    uint8_t *secret = malloc(size + 1);
+    MUST(secret != NULL);
+    long decoded = base64url_decode(text, len, secret);
+    bool ok = decoded >= 0 && key_from_secret(alg, secret, (size_t)decoded, key, why);
+    secret_wipe(secret, size);
+    free(secret);
     return ok;
 }
 

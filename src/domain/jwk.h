@@ -13,8 +13,8 @@ json *jwk_of(const struct key *key);
 /*
  * A key for that algorithm from a JWK: kty oct, RSA or EC; of a private key the public half is taken.
  * Refused is a JWK that says it is for something else (use, key_ops, alg), numbers that are not
- * strict base64url, and whatever a key of the directory would be refused for.  False: *why is a
- * sentence (static).
+ * strict base64url, and whatever a key of the directory would be refused for; a secret may have any
+ * length that is not too short.  False: *why is a sentence (static).
  */
 bool jwk_read(const json *jwk, enum key_alg alg, struct key *key, const char **why);
 

@@ -40,6 +40,9 @@ struct key {
  * is a sentence (static), and nothing is to be freed. */
 bool key_from_bytes(enum key_alg alg, const void *bytes, size_t len, struct key *key,
                     const char **why);
+/* The same for the bytes of a secret of any length that is not too short: to verify with alone. */
+bool key_from_secret(enum key_alg alg, const void *bytes, size_t len, struct key *key,
+                     const char **why);
 /* Wipes and frees what the key holds. */
 void key_clear(struct key *key);
 /* Whether it can sign: only the public half of a pair may be there. */

@@ -516,6 +516,66 @@ def test_a_jwk_for_something_else(site, change):
     assert jws(site, text, "HS256", json.dumps({**jwk, **change})).returncode == 1
 
 
+SECRETS = [bytes(range(32)), bytes(range(10, 200)) * 3, b"{" + bytes(range(50)), bytes(range(40)) + b"\n",
+           b"a secret that is words, not bytes", b"a secret of lines\nand another\nand more\r\n",
+           b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY"]  # base64url, too
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
+def test_a_secret_in_every_form(site, secret):
+    text, other = (hs256('{"alg":"HS256"}', b"x", key) for key in (secret, bytes(32)))
+    plain, padded = base64.b64encode(secret), base64.urlsafe_b64encode(secret)
+    forms = [secret, secret + b"\n", secret + b"\r\n", plain, padded, plain.rstrip(b"="), padded.rstrip(b"="),
+             plain + b"\n", base64.encodebytes(secret), json.dumps({"kty": "oct", "k": b64(secret)})]
+    for key in forms:
+        done = jws(site, text, "HS256", key)
+        assert done.returncode == 0, (key, done.stdout, done.stderr)
+        assert jws(site, other, "HS256", key).returncode == 1, key
+
+
+def test_a_reading_that_is_too_short_is_none(site):
+    """45 bytes in base64url are too few for HS384, 60 letters are not."""
+    letters = b64(bytes(range(45))).encode()
+    text = b64(b'{"alg":"HS384"}') + "." + b64(b"x")
+    text += "." + b64(hmac.digest(letters, text.encode(), "sha384"))
+    assert jws(site, text, "HS384", letters).returncode == 0
+    for key in (b"", b"\n", bytes(31), b64(bytes(23)), json.dumps({"kty": "oct", "k": b64(bytes(31))})):
+        done = jws(site, hs256('{"alg":"HS256"}', b"x", bytes(31)), "HS256", key)
+        assert done.returncode == 1 and "shorter than 32 bytes" in done.stderr, key
+
+
+def test_no_public_key_is_a_secret(site):
+    private = rsa.generate_private_key(65537, 2048)
+    pem = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    number = private.public_key().public_numbers().n
+    jwk = json.dumps({"kty": "RSA", "n": b64(number.to_bytes(256, "big")), "e": "AQAB"}).encode()
+    for key in (pem, b"# ours\n" + pem, jwk, b"\n" + jwk, b'{"keys": [%s]}' % jwk,
+                b'{"keys": [%s, %s]}' % (jwk, jwk), jwk[:-1], jwk[:-1] + b', "e": "AQAB"}'):
+        for secret in (key, key.strip()):
+            done = jws(site, hs256('{"alg":"HS256"}', b"x", secret), "HS256", key)
+            assert done.returncode == 1 and "no key for HS256" in done.stderr, key
+
+
+def test_the_key_of_a_set(site):
+    pairs = [rsa.generate_private_key(65537, 2048) for _ in range(2)]
+    keys = [{"kty": "RSA", "kid": kid, "e": "AQAB",
+             "n": b64(pair.public_key().public_numbers().n.to_bytes(256, "big"))}
+            for kid, pair in zip(("one", "two"), pairs)]
+    keys.append({"kty": "oct", "kid": "two", "k": b64(bytes(32))})
+    two = jwt.encode({}, pairs[1], "RS256", headers={"kid": "two"})
+    for members, text, code in ((keys, two, 0), (keys[1:2], two, 0), (keys[:1], two, 1),
+                                (keys, jwt.encode({}, pairs[1], "RS256"), 1),
+                                (keys[1:2], jwt.encode({}, pairs[1], "RS256"), 0),
+                                (keys, jwt.encode({}, pairs[1], "RS256", headers={"kid": "one"}), 1),
+                                (keys, jwt.encode({}, pairs[1], "RS256", headers={"kid": "three"}), 1),
+                                ([], two, 1), ([5, None, *keys], two, 0), ([{}], two, 1)):
+        done = jws(site, text, "RS256", json.dumps({"keys": members}))
+        assert done.returncode == code, (members, text, done.stdout, done.stderr)
+    text = jwt.encode({}, bytes(32), "HS256", headers={"kid": "two"})
+    assert jws(site, text, "HS256", json.dumps({"keys": keys})).returncode == 0
+
+
 def test_pairs_by_themselves(site):
     for alg, private in (("RS256", rsa.generate_private_key(65537, 2048)),
                          ("ES256", ec.generate_private_key(ec.SECP256R1()))):
