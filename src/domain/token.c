@@ -3,6 +3,7 @@
 #include <jwt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -27,16 +28,31 @@ static bool member_is(const json *object, const char *name, const char *expected
     return json_get_string(object, name, &text, &len) == JSON_FOUND && strcmp(text, expected) == 0;
 }
 
+/* What we write is JWT; at+jwt is what RFC 9068 section 2.1 has for access tokens, with or without the
+ * prefix that RFC 7515 section 4.1.9 lets one leave out, and in any case. */
+static bool is_access_token(const json *header) {
+    const char *type;
+    size_t len;
+    switch (json_get_string(header, "typ", &type, &len)) {
+    case JSON_MISSING:
+        return true;
+    case JSON_FOUND:
+        return strcmp(type, "JWT") == 0 || strcasecmp(type, "at+jwt") == 0 ||
+               strcasecmp(type, "application/at+jwt") == 0;
+    default:
+        return false;
+    }
+}
+
 /* The key that the header names, if the header is one of ours: exactly the key's algorithm, and
  * nothing that we would have to understand.  kid is a name in a table, and nothing else. */
 static const struct key *key_of(const struct keyring *keys, const json *header, const char **why) {
-    const char *kid, *unused;
-    size_t kid_len, unused_len;
+    const char *kid;
+    size_t kid_len;
     if (!jws_header_is_plain(header, why))
         return NULL;
-    *why = "typ is not JWT";
-    if (json_get_string(header, "typ", &unused, &unused_len) != JSON_MISSING &&
-        !member_is(header, "typ", "JWT"))
+    *why = "typ is not JWT or at+jwt";
+    if (!is_access_token(header))
         return NULL;
     *why = "kid names no key";
     if (json_get_string(header, "kid", &kid, &kid_len) != JSON_FOUND)
@@ -77,6 +93,21 @@ static bool is_sid(const char *text) {
     return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
 }
 
+/* One name, or a list of names with ours among them (RFC 7519 section 4.1.3). */
+static bool is_for(const json *payload, const char *audience) {
+    json *list;
+    bool found = false;
+    if (json_get_array(payload, "aud", &list) != JSON_FOUND)
+        return member_is(payload, "aud", audience);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_array_string(list, i);
+        if (name == NULL)
+            return false;
+        found = found || strcmp(name, audience) == 0;
+    }
+    return found;
+}
+
 static bool read_claims(const json *payload, const struct conf *conf, struct arena *arena,
                         struct token_claims *claims, const char **why) {
     *why = "the claims are no object";
@@ -86,7 +117,7 @@ static bool read_claims(const json *payload, const struct conf *conf, struct are
     if (!member_is(payload, "iss", conf->token_issuer))
         return false;
     *why = "aud is another";
-    if (!member_is(payload, "aud", conf->token_audience))
+    if (!is_for(payload, conf->token_audience))
         return false;
     *why = "exp or iat is missing or no integer";
     if (json_get_int(payload, "exp", &claims->exp) != JSON_FOUND ||

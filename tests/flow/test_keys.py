@@ -242,7 +242,7 @@ def test_another_padding_and_digest(mint):
 
 
 @pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"crit": []}, {"b64": False}, {"b64": True},
-                                    {"crit": ["b64"], "b64": False}, {"typ": "at+jwt"}])
+                                    {"crit": ["b64"], "b64": False}, {"typ": "dpop+jwt"}])
 def test_what_would_have_to_be_understood(mint, header):
     mint.refused(mint.token(header))
 

@@ -98,6 +98,19 @@ def test_bad_headers(mint, header):
     mint.refused(mint.token(header))
 
 
+@pytest.mark.parametrize("header", [{"typ": "at+jwt"}, {"typ": "Application/AT+JWT"}])
+def test_the_type_of_rfc_9068(mint, header):
+    mint.accepted(mint.token(header))
+
+
+def test_an_audience_of_several(mint):
+    ours = mint.claims["aud"]
+    for several in ([ours], ["elsewhere", ours]):
+        mint.accepted(mint.token(aud=several))
+    for none in (["elsewhere"], [ours, 5], [[ours]]):
+        mint.refused(mint.token(aud=none))
+
+
 @pytest.mark.parametrize("suffix", [".hs256.key", "\0", "/", " ", "\n", "/../x"])
 def test_the_name_of_the_key_is_exact(mint, suffix):
     mint.refused(mint.token({"kid": mint.key.kid + suffix}))

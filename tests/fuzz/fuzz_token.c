@@ -5,10 +5,12 @@
  *
  * The first byte says which: even, the rest is a token; odd, header and claims, with 0xff between.
  */
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/encode.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "domain/key_dir.h"
@@ -79,6 +81,25 @@ static void check_good(const struct token_claims *claims) {
     PROMISE(claims->exp > 0 && claims->iat >= 0);
 }
 
+/* Its header and its claims, read by themselves: an access token, and for us. */
+static void check_kind(const char *header_text, const char *payload_text) {
+    const char *why, *text;
+    size_t len;
+    json *list, *header = json_parse(header_text, strlen(header_text), &why);
+    json *payload = json_parse(payload_text, strlen(payload_text), &why);
+    PROMISE(header != NULL && payload != NULL);
+    enum json_found type = json_get_string(header, "typ", &text, &len);
+    PROMISE(type == JSON_MISSING || type == JSON_FOUND);
+    PROMISE(type == JSON_MISSING || (len >= 3 && strcasecmp(text + len - 3, "jwt") == 0));
+    if (json_get_array(payload, "aud", &list) == JSON_FOUND)
+        PROMISE(json_array_size(list) > 0);
+    else
+        PROMISE(json_get_string(payload, "aud", &text, &len) == JSON_FOUND &&
+                strcmp(text, conf->token_audience) == 0);
+    json_free(header);
+    json_free(payload);
+}
+
 static void one(const char *token, size_t len) {
     struct token_claims claims, later;
     const char *why = NULL, *header, *payload;
@@ -90,6 +111,7 @@ static void one(const char *token, size_t len) {
         return;
     }
     check_good(&claims);
+    check_kind(header, payload);
     PROMISE((verdict == TOKEN_EXPIRED) == (claims.exp * 1000 <= NOW_MS));
     if (claims.exp < INT64_C(1) << 40)
         PROMISE(token_verify(keys, conf, arena, token, len, claims.exp * 1000 + 1000, &later,

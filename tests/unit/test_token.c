@@ -262,7 +262,15 @@ static void headers(void **state) {
         {"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"/dev/null\"}", TOKEN_BAD},
         {"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"k1\\u0000\"}", TOKEN_BAD},
         {"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"' OR 1=1 --\"}", TOKEN_BAD},
-        {"{\"alg\":\"HS256\",\"typ\":\"at+jwt\",\"kid\":\"k1\"}", TOKEN_BAD},
+        {"{\"alg\":\"HS256\",\"typ\":\"at+jwt\",\"kid\":\"k1\"}", TOKEN_GOOD}, /* RFC 9068 section 2.1 */
+        {"{\"alg\":\"HS256\",\"typ\":\"AT+JWT\",\"kid\":\"k1\"}", TOKEN_GOOD},
+        {"{\"alg\":\"HS256\",\"typ\":\"application/at+jwt\",\"kid\":\"k1\"}", TOKEN_GOOD},
+        {"{\"alg\":\"HS256\",\"typ\":\"Application/AT+jwt\",\"kid\":\"k1\"}", TOKEN_GOOD},
+        {"{\"alg\":\"HS256\",\"typ\":\"at+jwt;x=1\",\"kid\":\"k1\"}", TOKEN_BAD},
+        {"{\"alg\":\"HS256\",\"typ\":\"at+jw\",\"kid\":\"k1\"}", TOKEN_BAD},
+        {"{\"alg\":\"HS256\",\"typ\":\"dpop+jwt\",\"kid\":\"k1\"}", TOKEN_BAD},
+        {"{\"alg\":\"HS256\",\"typ\":\"text/at+jwt\",\"kid\":\"k1\"}", TOKEN_BAD},
+        {"{\"alg\":\"none\",\"typ\":\"at+jwt\",\"kid\":\"k1\"}", TOKEN_BAD},
         {"{\"alg\":\"HS256\",\"typ\":\"jwt\",\"kid\":\"k1\"}", TOKEN_BAD},
         {"{\"alg\":\"HS256\",\"typ\":null,\"kid\":\"k1\"}", TOKEN_BAD},
         {"{\"alg\":\"HS256\",\"typ\":1,\"kid\":\"k1\"}", TOKEN_BAD},
@@ -371,8 +379,15 @@ static void claims(void **state) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         with_claim(rows[i].name, rows[i].value, rows[i].expected);
-    /* RFC 7519 section 4.1.3 also knows a list; ours is one name, and nobody else signs. */
-    with_claim("aud", "[\"gatehouse\"]", TOKEN_BAD);
+    /* RFC 7519 section 4.1.3 also knows a list. */
+    with_claim("aud", "[\"gatehouse\"]", TOKEN_GOOD);
+    with_claim("aud", "[\"other\",\"gatehouse\"]", TOKEN_GOOD);
+    with_claim("aud", "[\"gatehouse\",\"other\"]", TOKEN_GOOD);
+    static const char *const lists[] = {"[]", "[\"gatehouse\",5]", "[5,\"gatehouse\"]",
+                                        "[\"gatehouse\",null]", "[[\"gatehouse\"]]", "[\"Gatehouse\"]",
+                                        "{\"gatehouse\":\"gatehouse\"}", "[\"gatehouse \"]"};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        with_claim("aud", lists[i], TOKEN_BAD);
 }
 
 static void payloads(void **state) {
