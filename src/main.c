@@ -254,6 +254,17 @@ static uint64_t requests_of(const struct metrics *sum) {
     return count;
 }
 
+/* The directory whose keys are in force, and how it was when they were taken up (key_dir_print): the
+ * verbs that change it wait until this says so. */
+static json *keys_object(void) {
+    json *object = json_new_object();
+    char print[17];
+    snprintf(print, sizeof print, "%016llx", (unsigned long long)watched.print);
+    json_add_string(object, "directory", watched.directory);
+    json_add_string(object, "print", watched.directory != NULL ? print : NULL);
+    return object;
+}
+
 /* For gatehousectl status; nothing of it is secret. */
 static void report(json *object) {
     static struct metrics sum; /* not for the stack */
@@ -262,6 +273,7 @@ static void report(json *object) {
     json_add_string(object, "version", PACKAGE_VERSION);
     json_add_string(object, "conf", realpath(conf_path, path) != NULL ? path : conf_path);
     json_add_int(object, "requests", (int64_t)requests_of(&sum));
+    json_add(object, "keys", keys_object());
     json_add(object, "redis", store_object(&sum, TIMER_REDIS, EVENT_REDIS_ERROR, EVENT_REDIS_CONNECT));
     json_add(object, "mariadb",
              store_object(&sum, TIMER_MARIADB, EVENT_MARIADB_ERROR, EVENT_MARIADB_CONNECT));

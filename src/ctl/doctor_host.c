@@ -169,7 +169,7 @@ static void look_at_settings(struct doctor *doctor) {
 
 /* Asked first: who runs decides who must be able to read. */
 static void ask_services(struct doctor *doctor) {
-    services_ask(doctor->ctl, &doctor->services);
+    services_ask(doctor->ctl, SERVICES_WITHIN_MS, &doctor->services);
     if (doctor->services.count > 0)
         doctor->has_master =
             doctor_user_of((pid_t)service_int(doctor->services.list[0], "pid"), &doctor->master);

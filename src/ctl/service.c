@@ -14,15 +14,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#define PATIENCE_MS  2000
-#define ALL_MS       6000 /* for all that are there together */
-#define MAX_BYTES    (1024 * 1024)
+#define PATIENCE_MS 2000
+#define MAX_BYTES   (1024 * 1024)
 
 /* -1: errno says why.  Whoever wrote that file there may be anybody: they get nothing from us, and a
  * limited time. */
-static int connect_to(const char *path) {
+static int connect_to(const char *path, int64_t patience_ms) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_usec = PATIENCE_MS % 1000 * 1000, .tv_sec = PATIENCE_MS / 1000};
+    struct timeval patience = {.tv_usec = patience_ms % 1000 * 1000, .tv_sec = patience_ms / 1000};
     if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >=
         sizeof address.sun_path) {
         errno = ENAMETOOLONG;
@@ -40,10 +39,10 @@ static int connect_to(const char *path) {
     return -1;
 }
 
-static json *read_answer(int fd) {
+static json *read_answer(int fd, int64_t patience_ms) {
     struct buf text = {0};
     const char *why;
-    int64_t until = clock_mono_ms() + PATIENCE_MS;
+    int64_t until = clock_mono_ms() + patience_ms;
     ssize_t got;
     do {
         char *to = buf_reserve(&text, 16384);
@@ -61,14 +60,15 @@ static bool is_ours(const struct ctl *ctl, const json *answer) {
     return strcmp(service_text(answer, "conf"), realpath(conf, path) != NULL ? path : conf) == 0;
 }
 
-static void ask(const struct ctl *ctl, const char *path, struct services *services) {
-    int fd = connect_to(path);
+static void ask(const struct ctl *ctl, const char *path, int64_t patience_ms,
+                struct services *services) {
+    int fd = connect_to(path, patience_ms);
     if (fd < 0) {
         /* A master that was killed leaves the file behind. */
         services->silent += errno != ECONNREFUSED && errno != ENOENT;
         return;
     }
-    json *answer = read_answer(fd);
+    json *answer = read_answer(fd, patience_ms);
     close(fd);
     if (answer == NULL)
         services->silent++;
@@ -85,18 +85,20 @@ static bool is_socket_name(const char *name) {
     return sscanf(name, "status-%*u.sock%n", &end) == 0 && end > 0 && name[end] == '\0';
 }
 
-void services_ask(const struct ctl *ctl, struct services *services) {
+void services_ask(const struct ctl *ctl, int64_t within_ms, struct services *services) {
     const char *directory = ctl->conf->server_status_dir;
     struct dirent **names = NULL;
     *services = (struct services){0};
     int count = scandir(directory, &names, NULL, versionsort);
     if (count < 0)
         services->error = errno;
-    int64_t until = clock_mono_ms() + ALL_MS;
+    int64_t until = clock_mono_ms() + within_ms;
     for (int i = 0; i < count; i++) {
+        int64_t left = until - clock_mono_ms();
         bool wanted = is_socket_name(names[i]->d_name);
-        if (wanted && clock_mono_ms() < until)
-            ask(ctl, arena_printf(ctl->arena, "%s/%s", directory, names[i]->d_name), services);
+        if (wanted && left > 0)
+            ask(ctl, arena_printf(ctl->arena, "%s/%s", directory, names[i]->d_name),
+                left < PATIENCE_MS ? left : PATIENCE_MS, services);
         else
             services->silent += wanted;
         free(names[i]);

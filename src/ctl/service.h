@@ -17,8 +17,10 @@ struct services {
     int error;     /* errno of why the directory cannot be looked into; 0: it could */
 };
 
-/* Asks all of them; free with services_free. */
-void services_ask(const struct ctl *ctl, struct services *services);
+#define SERVICES_WITHIN_MS 6000
+
+/* Asks all of them, and gives them together that much time; free with services_free. */
+void services_ask(const struct ctl *ctl, int64_t within_ms, struct services *services);
 void services_free(struct services *services);
 
 /* Members of what one said; 0 or "" where there is none. */

@@ -1,10 +1,17 @@
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "ctl/ctl.h"
+#include "ctl/service.h"
 #include "domain/key_admin.h"
 
 #define ALGS "HS256, HS384, HS512, RS256 or ES256"
+
+/* What running services get to take up a change. */
+#define TAKE_UP_MS 2000
 
 /* What was done to the directory is done; whether the service can go on with it is another thing. */
 static int check_directory(const struct ctl *ctl, const char *what) {
@@ -16,6 +23,52 @@ static int check_directory(const struct ctl *ctl, const char *what) {
                   : fail(CTL_BAD_CONF,
                          "%s, but gatehouse cannot use the directory as it is, and goes on with the "
                          "keys of before: %s", what, why);
+}
+
+/* Whether the service has the keys of the directory as it is; of another directory it may have any. */
+static bool has_taken_up(const json *service, const char *directory, uint64_t print) {
+    const json *keys = service_object(service, "keys");
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)print);
+    const char *theirs = service_text(keys, "directory");
+    return (theirs[0] != '\0' && strcmp(theirs, directory) != 0) ||
+           strcmp(service_text(keys, "print"), text) == 0;
+}
+
+/* Whether every service says that it has.  The directory is looked at first: what changes behind this
+ * look is another's change. */
+static bool all_have_taken_up(const struct ctl *ctl, int64_t within_ms) {
+    uint64_t print = key_dir_print(ctl->conf->token_keys);
+    struct services services;
+    services_ask(ctl, within_ms, &services);
+    bool all = services.silent == 0 && (services.error == 0 || services.error == ENOENT);
+    for (size_t i = 0; i < services.count; i++)
+        all &= has_taken_up(services.list[i], ctl->conf->token_keys, print);
+    services_free(&services);
+    return all;
+}
+
+/* A service looks at the directory a few times a second.  What the verb says is true once each has
+ * done so: a worker compares before each request. */
+static void await_services(const struct ctl *ctl) {
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    int64_t until = clock_mono_ms() + TAKE_UP_MS, left = TAKE_UP_MS;
+    bool all;
+    while (!(all = all_have_taken_up(ctl, left)) && (left = until - clock_mono_ms()) > 0)
+        nanosleep(&pause, NULL);
+    if (!all)
+        fail(CTL_DONE,
+             "warning: a running service has not said within %d s that it has taken this up; see "
+             "gatehousectl status and the log",
+             TAKE_UP_MS / 1000);
+}
+
+/* After a change: the exit code, once every running service goes by it or has had its time. */
+static int changed_directory(const struct ctl *ctl, const char *what) {
+    int code = check_directory(ctl, what);
+    if (code == CTL_DONE)
+        await_services(ctl);
+    return code;
 }
 
 static int record_key(struct ctl *ctl, enum audit_event event, const char *kid, const char *name,
@@ -48,7 +101,7 @@ int verb_key_new(struct ctl *ctl) {
                     why);
     code = record_key(ctl, AUDIT_KEY_NEW, kid, "alg", key_alg_name(alg));
     if (code == CTL_DONE)
-        code = check_directory(ctl, "the key was made");
+        code = changed_directory(ctl, "the key was made");
     if (code != CTL_DONE)
         return code;
     bool first = signs(ctl, kid);
@@ -141,7 +194,7 @@ int verb_key_rotate(struct ctl *ctl) {
     if (outcome == KEY_DONE)
         code = record_key(ctl, AUDIT_KEY_ROTATE, now, "before", before[0] != '\0' ? before : NULL);
     if (code == CTL_DONE)
-        code = check_directory(ctl, "the key was chosen");
+        code = changed_directory(ctl, "the key was chosen");
     if (code != CTL_DONE)
         return code;
     if (outcome == KEY_NOTHING_TO_DO)
@@ -172,7 +225,7 @@ int verb_key_retire(struct ctl *ctl) {
     if (outcome == KEY_DONE)
         code = record_key(ctl, AUDIT_KEY_RETIRE, kid, NULL, NULL);
     if (code == CTL_DONE)
-        code = check_directory(ctl, "the key was retired");
+        code = changed_directory(ctl, "the key was retired");
     if (code != CTL_DONE)
         return code;
     out_line(ctl, outcome == KEY_DONE ? "%s is retired: whatever it signed is refused."

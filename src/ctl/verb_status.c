@@ -163,7 +163,7 @@ static int nobody(const struct ctl *ctl, const struct services *services) {
 
 int verb_status(struct ctl *ctl) {
     struct services services;
-    services_ask(ctl, &services);
+    services_ask(ctl, SERVICES_WITHIN_MS, &services);
     json *answer = json_new_object(), *list = json_new_array();
     bool served = true;
     int code = services.count == 0 ? nobody(ctl, &services) : CTL_DONE;

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -414,6 +415,44 @@ def test_files_are_the_owners_alone(patient):
         path = key_file(patient, new_key(patient, alg))
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not [path for path in path.parent.iterdir() if path.name.startswith(".")]
+
+
+# When a verb has returned.
+
+
+def test_a_verb_has_returned_and_it_is_so(patient, user):
+    """No time in between: the next request is answered by the keys as they are now."""
+    old = signing(patient)
+    for alg in ("ES256", "RS256", "HS256"):
+        kid = new_key(patient, alg)
+        assert (kid in [key["kid"] for key in jwks(patient)]) == (alg != "HS256")
+        patient.ctl_ok("key", "rotate", kid)
+        logins = at_once(4, lambda _: user.login())
+        assert {header_of(login.access)["kid"] for login in logins} == {kid}
+        patient.ctl_ok("key", "rotate", old)
+        patient.ctl_ok("key", "retire", kid)
+        answers = at_once(8, lambda _: patient.get("/verify", token=logins[0].access))
+        assert {answer.status_code for answer in answers} == {401}
+        assert kid not in [key["kid"] for key in jwks(patient)]
+
+
+def test_a_service_that_does_not_look_is_told_of(patient):
+    kid, (service,) = new_key(patient, "HS256"), ctl_json(patient, "status")["services"]
+    master = service["pid"]
+    os.kill(master, signal.SIGSTOP)
+    try:
+        done = patient.ctl("key", "retire", kid)
+    finally:
+        os.kill(master, signal.SIGCONT)
+    assert done.returncode == 0 and "has not said within 2 s" in done.stderr, done.stderr
+    done = patient.ctl("key", "retire", kid)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_where_nothing_runs_nobody_is_waited_for(site, directory):
+    _, conf = directory
+    done = site.ctl("key", "new", conf=conf)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # Rotation under load.
