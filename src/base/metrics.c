@@ -141,8 +141,9 @@ void metrics_sum(struct metrics *sum) {
         add_slot(sum, own);
         return;
     }
+    /* The master asks too, and a worker that was taken over may have written anything there. */
     unsigned used = atomic_load(&shared->used);
-    for (unsigned i = 0; i < used; i++)
+    for (unsigned i = 0; i < used && i < slot_count; i++)
         add_slot(sum, &shared->slots[i].counts);
 }
 

@@ -19,7 +19,8 @@ struct posted_key {
     uint8_t material[PEM_MAX];
 };
 
-/* Written by the master alone: version is odd while it writes. */
+/* Written by the master alone: version is odd while it writes.  The master believes nothing that stands
+ * here, since a worker that was taken over can write too: what it must know is in its key_watch. */
 struct key_board {
     _Atomic uint32_t version;
     char directory[DIRECTORY_MAX];
@@ -42,17 +43,19 @@ static void post_key(struct posted_key *posted, const struct key *key) {
     memcpy(posted->material, key->material, key->material_len);
 }
 
-static void post(struct key_board *board, const char *directory, const struct keyring *ring) {
-    atomic_fetch_add(&board->version, 1);
+static void post(struct key_board *board, struct key_watch *watch, const char *directory,
+                 const struct keyring *ring) {
+    atomic_store(&board->version, ++watch->version);
     atomic_thread_fence(memory_order_seq_cst);
-    for (uint32_t i = 0; i < board->count; i++)
+    for (size_t i = 0; i < watch->posted; i++)
         secret_wipe(&board->keys[i], sizeof board->keys[i]);
-    board->count = (uint32_t)keyring_count(ring);
-    for (uint32_t i = 0; i < board->count; i++)
+    watch->posted = keyring_count(ring);
+    for (size_t i = 0; i < watch->posted; i++)
         post_key(&board->keys[i], keyring_at(ring, i));
+    board->count = (uint32_t)watch->posted;
     memcpy(board->signing, keyring_signing(ring)->kid, sizeof board->signing);
     strcpy(board->directory, directory);
-    atomic_fetch_add(&board->version, 1);
+    atomic_store(&board->version, ++watch->version);
 }
 
 /* A copy may be under way: only what is still so at the next look is worth a line. */
@@ -77,7 +80,7 @@ static void take_up(struct key_watch *watch, struct key_board *board, const char
         look_failed(watch, print, directory, why);
         return;
     }
-    post(board, directory, ring);
+    post(board, watch, directory, ring);
     if (watch->directory != NULL)
         log_info("keys taken up", F_STR("signing", keyring_signing(ring)->kid),
                  F_INT("keys", (int64_t)keyring_count(ring)));

@@ -21,6 +21,8 @@ struct key_watch {
     uint64_t print;   /* as it was when it was read */
     uint64_t failing; /* as it was when reading it failed */
     unsigned failures; /* looks in a row that failed */
+    uint32_t version;  /* of what was published last … */
+    size_t posted;     /* … and how many keys that were */
 };
 
 /*

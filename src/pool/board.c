@@ -28,12 +28,17 @@ struct board_slot *board_slot(unsigned slot) {
     return &slots[slot];
 }
 
+/* A worker that was taken over writes what it likes, even names without an end; the master reads them. */
+static bool is_named(const char (*on_board)[BOARD_NAME], const char *name) {
+    return strncmp(*on_board, name, sizeof *on_board) == 0;
+}
+
 /* NULL: the board is full of other names. */
 static struct board_pool *pool_named(const char *name) {
     for (struct board_pool *pool = pools; pool < pools + BOARD_POOLS; pool++) {
         if (pool->name[0] == '\0')
             snprintf(pool->name, sizeof pool->name, "%s", name);
-        if (strcmp(pool->name, name) == 0)
+        if (is_named(&pool->name, name))
             return pool;
     }
     return NULL;
@@ -55,7 +60,7 @@ void board_set_queue(const char *name, int64_t waiting) {
 
 static void add_workers(struct pool_state *state) {
     for (struct board_slot *slot = slots; slot < slots + POOL_MAX_WORKERS; slot++) {
-        if (slot->pid == 0 || strcmp(slot->name, state->name) != 0)
+        if (slot->pid == 0 || !is_named(&slot->name, state->name))
             continue;
         state->workers++;
         state->busy += slot->busy_since != 0;
@@ -67,7 +72,7 @@ size_t pool_states(struct pool_state *out, size_t max) {
 
     for (; pools && count < max && count < BOARD_POOLS && pools[count].name[0]; count++) {
         memset(&out[count], 0, sizeof out[count]);
-        snprintf(out[count].name, sizeof out[count].name, "%s", pools[count].name);
+        snprintf(out[count].name, sizeof out[count].name, "%.*s", BOARD_NAME - 1, pools[count].name);
         out[count].deaths = pools[count].deaths;
         out[count].queue = pools[count].queue;
         add_workers(&out[count]);
@@ -80,7 +85,7 @@ static bool goes_first(const struct board_slot *other, const struct board_slot *
     int64_t turn = other->turn;
 
     if (other == own || turn == 0 || other->pid == 0 || now - other->turn_asked > TURN_MS ||
-        strcmp(other->name, own->name) != 0)
+        !is_named(&other->name, own->name))
         return false;
     return turn < 0 || turn < own->turn || (turn == own->turn && other < own);
 }

@@ -183,13 +183,19 @@ void children_fill(struct generation *generation) {
         fill_pool(generation, i);
 }
 
+/* As the master knows it: on the board a worker may have written another. */
+static const char *pool_name(const struct child *child, char out[sizeof child->identity]) {
+    snprintf(out, sizeof child->identity, "%.*s", (int)strcspn(child->identity, "/"), child->identity);
+    return out;
+}
+
 void children_adopt(struct generation *generation, const struct child *worker) {
     struct child *child = free_slot();
     char pool[sizeof worker->identity];
 
     MUST(child);
-    snprintf(pool, sizeof pool, "%.*s", (int)strcspn(worker->identity, "/"), worker->identity);
-    board_assign((unsigned)(child - children), generation->number, worker->pool, pool);
+    board_assign((unsigned)(child - children), generation->number, worker->pool,
+                 pool_name(worker, pool));
     *child = *worker;
     child->generation = generation;
 }
@@ -226,13 +232,14 @@ bool children_reap(pid_t pid, int status) {
     struct child *child = child_of(pid);
     int64_t now = clock_mono_ms();
     struct generation *generation;
+    char pool[sizeof child->identity];
 
     if (!child)
         return false;
     generation = child->generation;
     log_death(child, status, now);
     if (!child->ordered) {
-        board_count_death(board_slot((unsigned)(child - children))->name);
+        board_count_death(pool_name(child, pool));
         if (now - child->born_ms < YOUNG_MS)
             slow_down(&generation->back_off[child->pool], now);
         if (!generation->was_ready)

@@ -7,7 +7,8 @@
  *                "kill -HUP 0" reach the whole process group and only the master decides)
  *   lifeline     a pipe whose write end only masters hold: its end says that the master is dead
  *   poke         a pipe to the master: one byte from a worker says "look at the board"
- *   board        shared memory, one slot for each worker; written by the worker, read by anyone
+ *   board        shared memory, one slot for each worker; written by the worker, read by anyone; the
+ *                master takes nothing in it for granted, since a worker may have been taken over
  *   exit codes   below
  */
 /* clang-format on */
@@ -24,6 +25,9 @@
 #define WORKER_EXIT_SETUP      EX_OSERR  /* control descriptor or signals could not be set up */
 #define WORKER_EXIT_PRIVILEGES EX_NOPERM /* privileges could not be given up: served nothing */
 
+/* A pool's name with its NUL; longer ones are cut. */
+#define BOARD_NAME 32
+
 /* A slot of its own cache line, so that counting disturbs no neighbour. */
 struct board_slot {
     _Alignas(64) _Atomic int32_t pid; /* 0: free */
@@ -35,13 +39,13 @@ struct board_slot {
     _Atomic int64_t turn;       /* clock_mono_ms: waits for one since; negated: has one since; 0 */
     _Atomic int64_t turn_asked; /* clock_mono_ms: when that was asked for last */
     _Atomic uint64_t beats;     /* of the worker's loop: one that stands still hangs */
-    char name[32];              /* the pool's; of a free slot, its last one's */
+    char name[BOARD_NAME];      /* the pool's; of a free slot, its last one's */
 };
 
 /* Deaths are counted by a pool's name, which outlives its place in a plan. */
 #define BOARD_POOLS 16
 struct board_pool {
-    char name[32]; /* empty: free */
+    char name[BOARD_NAME]; /* empty: free */
     _Atomic uint64_t deaths;
     _Atomic int64_t queue; /* connections that wait to be accepted, a moment ago; -1: not known */
 };

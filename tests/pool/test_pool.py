@@ -295,6 +295,17 @@ def test_exit_code_of_a_worker_is_logged(toy):
     assert ask(toy.web)[2] == "one"
 
 
+def test_the_master_believes_no_worker(toy):
+    """One that was taken over writes all over the board; the master counts and goes on."""
+    toy.simple("one", 1)
+    toy.start()
+    assert ask(toy.web, "scribble") != []
+    assert ask(toy.web, "exit 42") == []
+    assert ask(toy.web, "deaths") == ["1"]
+    assert toy.count("worker died") == 1
+    assert toy.stop() == 0
+
+
 def test_worker_that_dies_at_once_is_slowed_down(toy):
     toy.simple("one", 1, "die")
     toy.master = toy.launch()

@@ -13,7 +13,8 @@
  *   never              work() never calls worker_ready
  *
  * A worker answers one line for each connection: "hello" and "slow MS" (answered that much later)
- * with "POOL PID TAG UID", "exit CODE" with nothing.
+ * with "POOL PID TAG UID", "deaths" with how many workers of its pool ended unasked, "scribble" after
+ * writing all over what it shares with the master, "exit CODE" with nothing.
  */
 #include <poll.h>
 #include <signal.h>
@@ -27,7 +28,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "pool/pool.h"
+#include "pool/board.h"
 
 struct toy {
     struct pool_plan plan;
@@ -113,6 +114,16 @@ static bool busy(const struct worker *worker, long ms) {
     return true;
 }
 
+static unsigned long deaths_in(const char *pool) {
+    struct pool_state states[BOARD_POOLS];
+    size_t count = pool_states(states, BOARD_POOLS);
+
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(states[i].name, pool) == 0)
+            return states[i].deaths;
+    return 0;
+}
+
 static void answer(const struct worker *worker, int fd, const char *line) {
     const struct toy *toy = worker->plan->world;
     char text[256];
@@ -121,11 +132,15 @@ static void answer(const struct worker *worker, int fd, const char *line) {
 
     if (sscanf(line, "exit %d", &code) == 1)
         _exit(code);
+    if (strncmp(line, "scribble", 8) == 0)
+        memset((void *)board_slot(0), 0xff, sizeof(struct board_slot) * POOL_MAX_WORKERS);
     (void)sscanf(line, "slow %ld", &ms);
     if (ms > 0 && !busy(worker, ms))
         return;
     snprintf(text, sizeof text, "%s %ld %s %ld\n", worker->pool->name, (long)getpid(), toy->tag,
              (long)getuid());
+    if (strncmp(line, "deaths", 6) == 0)
+        snprintf(text, sizeof text, "%lu\n", deaths_in(worker->pool->name));
     (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 

@@ -207,6 +207,20 @@ static void while_the_master_writes(void **state) {
     keyring_free(&ring);
 }
 
+/* A worker that was taken over has written all over it: the master does not stumble, and what it posts
+ * next is whole again. */
+static void whatever_is_written_on_it(void **state) {
+    (void)state;
+    key_watch(&watch, board, one);
+    memset(board, 0xff, key_board_size());
+    take_away(one, "b.hs256.key");
+    key_watch(&watch, board, one);
+    struct keyring *ring = taken(one);
+    assert_int_equal(keyring_count(ring), 1);
+    assert_string_equal(keyring_signing(ring)->kid, "a");
+    keyring_free(&ring);
+}
+
 static void *post_again_and_again(void *stop) {
     for (bool other = false; !atomic_load((atomic_bool *)stop); other = !other)
         key_watch(&watch, board, other ? two : one);
@@ -256,7 +270,7 @@ int main(void) {
         TEST(posted_and_taken),           TEST(pairs_are_posted_whole),
         TEST(a_key_that_is_gone_is_gone), TEST(a_broken_directory_changes_nothing),
         TEST(keys_of_another_directory),  TEST(while_the_master_writes),
-        TEST(never_half_of_two),
+        TEST(whatever_is_written_on_it),  TEST(never_half_of_two),
     };
     return cmocka_run_group_tests(tests, make_directories, remove_directories);
 }

@@ -14,6 +14,7 @@
 #define SLOTS 8
 
 static struct metrics sum;
+static void *memory;
 
 static void in_a_process_of_its_own(unsigned slot, void (*work)(void)) {
     int status;
@@ -80,8 +81,19 @@ static void numbers_beyond_count_as_the_last(void **state) {
     assert_int_equal(sum.limits[METRICS_LIMITS - 1][1], 1);
 }
 
+/* As a worker that was taken over could. */
+static void whatever_is_written_there(void **state) {
+    (void)state;
+    in_a_process_of_its_own(1, work);
+    metrics_sum(&sum);
+    uint64_t before = sum.requests[3][1];
+    *(unsigned *)memory = UINT32_MAX;
+    metrics_sum(&sum);
+    assert_int_equal(sum.requests[3][1], before);
+}
+
 int main(void) {
-    void *memory = mmap(NULL, metrics_size(SLOTS), PROT_READ | PROT_WRITE,
+    memory = mmap(NULL, metrics_size(SLOTS), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return 1;
@@ -90,6 +102,7 @@ int main(void) {
         cmocka_unit_test(slots_are_added_up),
         cmocka_unit_test(durations_are_sorted),
         cmocka_unit_test(numbers_beyond_count_as_the_last),
+        cmocka_unit_test(whatever_is_written_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
