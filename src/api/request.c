@@ -107,10 +107,11 @@ static bool is_header(int which) {
 /* nginx before 1.23 sends repeated headers as repeated parameters, Apache joins them by a comma (RFC
  * 9110 section 5.3).  So does this, and the same request gets the same answer behind either: two
  * credentials make one that is none, and a second Cookie header, which no browser sends, becomes a part
- * of the first one's last value.  Of all that is no header the first counts. */
+ * of the first one's last value.  An empty one counts among several: nginx's own variables, and what it
+ * keeps under them, know the first alone.  Of all that is no header the first counts. */
 static void take_param(struct request *request, const char **values, const struct fcgi_param *param) {
     int which = param_of(param);
-    if (which < 0 || param->value_len == 0)
+    if (which < 0 || (param->value_len == 0 && !is_header(which)))
         return;
     if (values[which] == NULL)
         values[which] = arena_dup(request->arena, param->value, param->value_len);
@@ -119,6 +120,11 @@ static void take_param(struct request *request, const char **values, const struc
                                      (int)param->value_len, param->value);
     else if (which == PARAM_SECRET)
         request->secret_repeated = true;
+}
+
+/* Web servers set variables of headers that were not sent. */
+static const char *unless_empty(const char *value) {
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 static enum method method_of(const char *name) {
@@ -164,17 +170,17 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->path = path_of(request, values);
     request->content_type = values[PARAM_CONTENT_TYPE];
     request->content_length = values[PARAM_CONTENT_LENGTH];
-    request->authorization = values[PARAM_AUTHORIZATION] != NULL
-                                 ? values[PARAM_AUTHORIZATION]
-                                 : values[PARAM_REDIRECT_AUTHORIZATION];
-    request->session_header = values[PARAM_SESSION_ID];
-    request->cookie = values[PARAM_COOKIE];
-    request->origin = values[PARAM_ORIGIN];
-    request->fetch_site = values[PARAM_FETCH_SITE];
-    request->requested_headers = values[PARAM_REQUESTED_HEADERS];
-    request->host = values[PARAM_HOST];
+    request->authorization = unless_empty(values[PARAM_AUTHORIZATION]);
+    if (request->authorization == NULL)
+        request->authorization = values[PARAM_REDIRECT_AUTHORIZATION];
+    request->session_header = unless_empty(values[PARAM_SESSION_ID]);
+    request->cookie = unless_empty(values[PARAM_COOKIE]);
+    request->origin = unless_empty(values[PARAM_ORIGIN]);
+    request->fetch_site = unless_empty(values[PARAM_FETCH_SITE]);
+    request->requested_headers = unless_empty(values[PARAM_REQUESTED_HEADERS]);
+    request->host = unless_empty(values[PARAM_HOST]);
     request->https = values[PARAM_HTTPS] != NULL && strcmp(values[PARAM_HTTPS], "off") != 0;
-    request->user_agent = values[PARAM_USER_AGENT];
+    request->user_agent = unless_empty(values[PARAM_USER_AGENT]);
     request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
     request->required_role = values[PARAM_REQUIRE_ROLE];
@@ -182,7 +188,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
     request->login_page = values[PARAM_LOGIN_PAGE];
     request->uri = values[PARAM_REQUEST_URI];
-    request->accept = values[PARAM_ACCEPT];
+    request->accept = unless_empty(values[PARAM_ACCEPT]);
 }
 
 void request_then(struct request *request, void (*step)(struct request *request)) {

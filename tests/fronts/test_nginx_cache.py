@@ -121,6 +121,16 @@ def test_a_kept_answer_is_nobody_elses(site, people):
             assert ask(site, "/members/", other).status == 401, other
 
 
+def test_a_header_that_came_twice_poisons_nothing(site, people):
+    """An empty one in front of a good one has the key of a request without either."""
+    good = people["member"]
+    for name, value in (("X-Session-Id", good.session), ("Authorization", "Bearer " + good.access),
+                        ("Cookie", "__Host-session=" + good.session)):
+        for _ in range(10):
+            assert ask(site, "/members/", [(name, ""), (name, value)]).status in (400, 401), name
+            assert ask(site, "/members/").status == 401, name
+
+
 def test_each_role_is_asked_about_by_itself(site, people):
     for _ in range(3):
         until_kept(site, "/members/", bearer(people["member"].access))

@@ -97,14 +97,16 @@ static void doubled(void **state) {
         READ("HTTP_COOKIE", "a=1", "HTTP_COOKIE", "b=2", "HTTP_COOKIE", "c=3");
     assert_string_equal(r->cookie, "a=1, b=2, c=3");
     r = READ("HTTP_COOKIE", "", "HTTP_COOKIE", "b=2", "HTTP_COOKIE", "");
-    assert_string_equal(r->cookie, "b=2");
+    assert_string_equal(r->cookie, ", b=2, ");
 
     r = READ("HTTP_AUTHORIZATION", "Bearer a", "HTTP_AUTHORIZATION", "Bearer b");
     assert_string_equal(r->authorization, "Bearer a, Bearer b");
     r = READ("HTTP_AUTHORIZATION", "x", "HTTP_AUTHORIZATION", "");
-    assert_string_equal(r->authorization, "x");
+    assert_string_equal(r->authorization, "x, ");
     r = READ("HTTP_AUTHORIZATION", "", "HTTP_AUTHORIZATION", "x");
-    assert_string_equal(r->authorization, "x");
+    assert_string_equal(r->authorization, ", x");
+    r = READ("HTTP_X_SESSION_ID", "", "HTTP_X_SESSION_ID", "x");
+    assert_string_equal(r->session_header, ", x");
     r = READ("HTTP_ORIGIN", "https://a.example", "HTTP_ORIGIN", "https://b.example",
              "HTTP_X_SESSION_ID", "one", "HTTP_X_SESSION_ID", "two");
     assert_string_equal(r->origin, "https://a.example, https://b.example");
