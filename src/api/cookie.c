@@ -6,6 +6,7 @@
 
 #include "api/api_private.h"
 #include "api/reply.h"
+#include "domain/refresh.h"
 
 static const char *without_prefix(const char *name) {
     if (strncmp(name, "__Host-", 7) == 0)
@@ -31,27 +32,37 @@ void cookie_names_make(struct cookie_names *names, const struct conf *conf) {
                  conf->cookie_secure ? "__Secure-" : "", bare);
 }
 
-/* Pairs are separated by semicolons (RFC 6265 section 4.2.1), and by nothing else: browsers let a value
- * hold commas, so that a sibling domain, which may not set a __Host- cookie, could put one inside the
- * value of another.  That a second Cookie header, which Apache joins by a comma, is lost with it harms
- * nobody: no browser sends two (section 5.4).  The first of a name counts. */
-static const char *find(const struct request *request, const char *name) {
-    if (!request->realm->conf->cookie_enabled || request->cookie == NULL)
-        return NULL;
+/* The next of this name from *at on, which moves behind it; NULL: there is none.  Pairs are separated by
+ * semicolons (RFC 6265 section 4.2.1), and by nothing else: browsers let a value hold commas, so that a
+ * sibling domain, which may not set a __Host- cookie, could put one inside the value of another.  That a
+ * second Cookie header, which Apache joins by a comma, is lost with it harms nobody: no browser sends
+ * two (section 5.4). */
+static const char *find_next(const struct request *request, const char *name, const char **at) {
     size_t name_len = strlen(name);
-    for (const char *at = request->cookie; *at != '\0';) {
-        at += strspn(at, " \t;");
-        size_t len = strcspn(at, ";");
-        if (len > name_len && strncmp(at, name, name_len) == 0 && at[name_len] == '=') {
-            const char *value = at + name_len + 1;
+    while (**at != '\0') {
+        const char *pair = *at + strspn(*at, " \t;");
+        size_t len = strcspn(pair, ";");
+        *at = pair + len;
+        if (len > name_len && strncmp(pair, name, name_len) == 0 && pair[name_len] == '=') {
+            const char *value = pair + name_len + 1;
             size_t value_len = len - name_len - 1;
             while (value_len > 0 && strchr(" \t", value[value_len - 1]) != NULL)
                 value_len--;
-            return value_len > 0 ? arena_dup(request->arena, value, value_len) : NULL;
+            return arena_dup(request->arena, value, value_len);
         }
-        at += len;
     }
     return NULL;
+}
+
+static const char *cookies_of(const struct request *request) {
+    return request->realm->conf->cookie_enabled && request->cookie != NULL ? request->cookie : "";
+}
+
+/* The first of a name counts. */
+static const char *find(const struct request *request, const char *name) {
+    const char *at = cookies_of(request);
+    const char *value = find_next(request, name, &at);
+    return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
 const char *cookie_session(const struct request *request) {
@@ -60,6 +71,15 @@ const char *cookie_session(const struct request *request) {
 
 const char *cookie_refresh(const struct request *request) {
     return find(request, request->api->cookies.refresh);
+}
+
+const char *cookie_refresh_of(const struct request *request, const char *sid) {
+    const char *at = cookies_of(request), *text;
+    struct refresh_token token;
+    while ((text = find_next(request, request->api->cookies.refresh, &at)) != NULL)
+        if (refresh_token_read(text, strlen(text), &token) && strcmp(token.sid, sid) == 0)
+            return text;
+    return NULL;
 }
 
 static void set(struct request *request, const char *name, const char *value, const char *path,

@@ -18,6 +18,8 @@ void cookie_names_make(struct cookie_names *names, const struct conf *conf);
 /* The value of a cookie that was sent, in arena; NULL: none was, or cookies are off. */
 const char *cookie_session(const struct request *request);
 const char *cookie_refresh(const struct request *request);
+/* Of several refresh cookies, the first whose token says that it is of that session. */
+const char *cookie_refresh_of(const struct request *request, const char *sid);
 
 /* Set-Cookie headers of the answer to come. */
 void cookie_set_session(struct request *request, const struct grant *grant);

@@ -248,6 +248,21 @@ static void check_refresh_limit(struct request *request) {
     }
 }
 
+/* A sibling domain may set a refresh cookie, whose path forbids the prefix __Host-, but no session
+ * cookie that has it.  Where that one holds an access token of ours, be it expired, the refresh token has
+ * to be of the same session: what comes of it is going to take the access token's place, and would sign
+ * a person in as somebody else. */
+static const char *refresh_of_this_session(const struct request *request, const char *token) {
+    const char *present = cookie_session(request);
+    struct credential credential;
+    if (request->realm->conf->cookie_carries != COOKIE_CARRIES_JWT || present == NULL ||
+        credential_read(request->realm, request->arena, present, strlen(present), &credential) ==
+            TOKEN_BAD ||
+        credential.jti == NULL)
+        return token;
+    return cookie_refresh_of(request, credential.sid);
+}
+
 /* The token in the body, else the one in the cookie; NULL: answered already. */
 static const char *find_refresh_token(struct request *request, bool *by_cookie) {
     struct field_errors errors = {0};
@@ -265,6 +280,8 @@ static const char *find_refresh_token(struct request *request, bool *by_cookie) 
         reply_error(request, ERROR_CSRF_REJECTED);
         return NULL;
     }
+    if (*by_cookie && (token = refresh_of_this_session(request, token)) == NULL)
+        reply_error(request, ERROR_REFRESH_INVALID);
     return token;
 }
 

@@ -4,8 +4,8 @@ import warnings
 import pytest
 import requests
 
-from gate import (LOGIN_KEYS, PASSWORD, SAME_SITE, alive, claims_of, dead, granted, refused,
-                  set_cookies, sid_of)
+from gate import (LOGIN_KEYS, PASSWORD, SAME_SITE, SigningKey, alive, claims_of, dead, granted,
+                  header_of, refused, set_cookies, sid_of, unb64)
 
 APP = "https://app.example.org"
 FROM_ELSEWHERE = [
@@ -194,6 +194,40 @@ def test_refresh_renews_the_carried_token(other, other_login):
     new = renewed[other.cookie_name].value
     assert new != old
     alive(other, new)
+
+
+def refreshed_by_cookies(site, session, *refresh):
+    pairs = [f"{site.cookie_name}={session}", *(f"{site.refresh_cookie_name}={r}" for r in refresh)]
+    return site.post("/refresh", headers={**SAME_SITE, "Cookie": "; ".join(pairs)})
+
+
+def expired(site, token):
+    """The same access token, signed to have ended an hour ago."""
+    claims = claims_of(token)
+    return SigningKey(site).sign(header_of(token), {**claims, "iat": claims["iat"] - 7200,
+                                                    "exp": claims["iat"] - 3600})
+
+
+def test_a_planted_refresh_cookie_moves_nobody(other, other_login):
+    """A sibling domain can set the refresh cookie, which is no __Host- cookie; not the session's."""
+    planted = other.add_user().login().cookies[other.refresh_cookie_name].value
+    own = other_login.cookies[other.refresh_cookie_name].value
+    session = other_login.cookies[other.cookie_name].value
+    sid, theirs = claims_of(session)["sid"], unb64(planted)[:32].hex()
+    before = other.redis.hget(other.key("refresh", theirs), "current")
+    for present in (session, expired(other, session)):
+        answer = refreshed_by_cookies(other, present, planted)
+        refused(answer, "refresh_invalid")
+        assert set_cookies(answer) == {}
+        # The own one is still found behind it.
+        answer = refreshed_by_cookies(other, present, planted, own)
+        granted(answer)
+        assert claims_of(set_cookies(answer)[other.cookie_name].value)["sid"] == sid
+        own = set_cookies(answer)[other.refresh_cookie_name].value
+    assert before and other.redis.hget(other.key("refresh", theirs), "current") == before
+    # What no key of ours has signed says nothing.
+    forged = session[:-6] + "AAAAAA"
+    granted(refreshed_by_cookies(other, forged, planted))
 
 
 def test_the_refresh_cookie_follows_the_base_path(other, other_login):
