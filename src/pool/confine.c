@@ -17,7 +17,10 @@ bool confine_is_built_in(void) {
 #if CONFINE
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* clang-format off */
 static const int allowed[] = {
@@ -93,7 +96,28 @@ static int add_conditions(scmp_filter_ctx filter) {
     return problem;
 }
 
-static int load(scmp_filter_ctx filter) {
+/* Calls of the list above that are fatal with this second argument: typing into the terminal that the
+ * service was started from, and having signals sent to other processes. */
+static const struct {
+    int call;
+    uint32_t command;
+} misuse[] = {
+    {SCMP_SYS(ioctl), TIOCSTI},   {SCMP_SYS(ioctl), TIOCLINUX}, {SCMP_SYS(ioctl), FIOSETOWN},
+    {SCMP_SYS(ioctl), SIOCSPGRP}, {SCMP_SYS(fcntl), F_SETOWN},  {SCMP_SYS(fcntl), F_SETOWN_EX},
+};
+
+/* The kernel looks at 32 bits of a command, whatever the others are. */
+static int add_misuse(scmp_filter_ctx filter) {
+    int problem = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), 1,
+                                   SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)getpid()));
+
+    for (size_t i = 0; i < sizeof misuse / sizeof *misuse && problem == 0; i++)
+        problem = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, misuse[i].call, 1,
+                                   SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, misuse[i].command));
+    return problem;
+}
+
+static int add_calls(scmp_filter_ctx filter) {
     int problem = add_each(filter, SCMP_ACT_ALLOW, allowed, sizeof allowed / sizeof *allowed);
 
     if (problem == 0)
@@ -102,17 +126,29 @@ static int load(scmp_filter_ctx filter) {
         problem = add_conditions(filter);
     /* A tree instead of a list; older libraries know no tree, and the list is as right. */
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-    return problem != 0 ? problem : seccomp_load(filter);
+    return problem;
 }
 
-bool confine_process(void) {
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
-    int problem = filter != NULL ? load(filter) : -ENOMEM;
+static int load(uint32_t otherwise, int (*add_rules)(scmp_filter_ctx filter)) {
+    scmp_filter_ctx filter = seccomp_init(otherwise);
+    int problem = filter != NULL ? add_rules(filter) : -ENOMEM;
 
+    if (problem == 0)
+        problem = seccomp_load(filter);
+    seccomp_release(filter);
+    return problem;
+}
+
+/* Two filters, of which the stricter answer counts: in one, libseccomp drops the conditions of a call
+ * that is allowed without any. */
+bool confine_process(void) {
+    int problem = load(SCMP_ACT_ALLOW, add_misuse);
+
+    if (problem == 0)
+        problem = load(SCMP_ACT_ERRNO(ENOSYS), add_calls);
     if (problem != 0)
         log_warning("system calls are not filtered: the kernel takes no filter", F_ERRNO(-problem),
                     F_STR("cure", "nothing else changes; seccomp = no in [server] keeps this quiet"));
-    seccomp_release(filter);
     return problem == 0;
 }
 

@@ -17,8 +17,8 @@ bool confine_is_built_in(void);
 /*
  * For the rest of the process's life: system calls that no worker makes fail with ENOSYS, so that a
  * library that tries a newer one falls back; those that only an intruder makes (another program, a
- * child, another process's memory, a kernel module) end the process.  The caller has set no-new-privs.
- * False: the kernel takes no filter (logged); nothing has changed.
+ * child, another process's memory or a signal to it, a kernel module) end the process.  The caller has
+ * set no-new-privs.  False: the kernel takes no filter (logged).
  */
 bool confine_process(void);
 

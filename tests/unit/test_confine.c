@@ -7,11 +7,14 @@
 #include <crypt.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,6 +69,13 @@ static bool connects(void) {
     return fd >= 0 && connect(fd, &nothing, sizeof nothing) == 0;
 }
 
+static bool looks_at_its_descriptors(void) {
+    int ends[2], waiting = -1;
+    return pipe2(ends, O_CLOEXEC) == 0 && write(ends[1], "x", 1) == 1 &&
+           ioctl(ends[0], FIONREAD, &waiting) == 0 && waiting == 1 &&
+           fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 && !isatty(ends[0]);
+}
+
 static bool hashes(void) {
     struct crypt_data data = {0};
     const char *hash = crypt_rn("x", "$y$j75$abcdefgh", &data, sizeof data);
@@ -96,12 +106,40 @@ static bool becomes_somebody(void) {
     return setuid(0) == 0;
 }
 
+/* Whether there is a terminal or not: the filter is asked first. */
+static bool types(void) {
+    return ioctl(STDIN_FILENO, TIOCSTI, "x") != 0;
+}
+
+static bool types_in_disguise(void) {
+    return syscall(SYS_ioctl, STDIN_FILENO, ~0xffffffffUL | TIOCSTI, "x") != 0;
+}
+
+static bool pastes(void) {
+    char code = 3;
+    return ioctl(STDIN_FILENO, TIOCLINUX, &code) != 0;
+}
+
+static bool ends_another(void) {
+    return syscall(SYS_tgkill, getppid(), getppid(), 0) != 0;
+}
+
+static bool has_another_ended(void) {
+    return fcntl(STDIN_FILENO, F_SETOWN, getppid()) != 0;
+}
+
+static bool has_another_ended_by_ioctl(void) {
+    pid_t pid = getppid();
+    return ioctl(STDIN_FILENO, FIOSETOWN, &pid) != 0;
+}
+
 static void what_a_worker_does(void **state) {
     (void)state;
     goes_on(reads);
     goes_on(resolves);
     goes_on(connects);
     goes_on(hashes);
+    goes_on(looks_at_its_descriptors);
     goes_on(cannot_write);
     /* A broken invariant must be able to end the worker. */
     int status = outcome(aborts);
@@ -114,6 +152,12 @@ static void what_an_intruder_does(void **state) {
     dies(executes);
     dies(forks);
     dies(becomes_somebody);
+    dies(types);
+    dies(types_in_disguise);
+    dies(pastes);
+    dies(ends_another);
+    dies(has_another_ended);
+    dies(has_another_ended_by_ioctl);
 }
 
 int main(void) {
