@@ -50,29 +50,44 @@ static enum answer authenticate(const struct request *request, struct client_cla
     return answer;
 }
 
-/* cost 0: whether it may try at all.  Answers when it may not. */
-static bool may_try(struct request *request, const char *id, int cost,
-                    struct throttle_result *limit) {
-    struct throttle throttle =
-        throttle_client_ask(request->realm, request->arena, request->address, id, cost);
-    cache_flush(request->realm->cache);
-    enum answer allowed = throttle_answer(request->realm, &throttle, limit);
-    if (cost > 0 || allowed == ANSWER_NO)
-        reply_limits(request, limit);
-    if (allowed == ANSWER_NO)
-        reply_limited(request, limit);
+static struct throttle ask_limit(const struct request *request, const char *id, int cost) {
+    return throttle_client_ask(request->realm, request->arena, request->address, id, cost);
+}
+
+/* Answers when it is used up.  Else nothing is said of it: only wrong secrets count, so that what is left
+ * would tell of an answer more than it is to tell. */
+static bool is_allowed(struct request *request, const struct throttle *throttle) {
+    struct throttle_result limit;
+    enum answer allowed = throttle_answer(request->realm, throttle, &limit);
+    if (allowed == ANSWER_NO) {
+        reply_limits(request, &limit);
+        reply_limited(request, &limit);
+    }
     if (allowed == ANSWER_UNKNOWN)
         reply_error(request, ERROR_UNAVAILABLE);
     return allowed == ANSWER_YES;
 }
 
-/* An id that no client has is not told: it may be a secret, in the wrong place.  All of them together
- * count as one client: whoever makes up another each time must not fill the audit trail. */
+static bool may_try(struct request *request, const char *id) {
+    struct throttle own = ask_limit(request, id, 0);
+    cache_flush(request->realm->cache);
+    return is_allowed(request, &own);
+}
+
+/* For its id, and for all ids from that address together: whoever makes up another each time must not
+ * fill the audit trail.  Whether there is a client of that id makes no difference, or the limits would
+ * tell which ones there are. */
+static bool count_failure(struct request *request, const char *id) {
+    struct throttle own = ask_limit(request, id, 1), all = ask_limit(request, NULL, 1);
+    cache_flush(request->realm->cache);
+    return is_allowed(request, &own) && is_allowed(request, &all);
+}
+
+/* An id that no client has is not told: it may be a secret, in the wrong place. */
 static void refuse_client(struct request *request, const struct client_claim *claim) {
-    struct throttle_result limit;
     const char *id = claim->known ? claim->id : NULL;
     log_warning("client refused", F_STR("event", "client_refused"), F_STR("client", id));
-    if (!may_try(request, id != NULL ? id : "", 1, &limit))
+    if (!count_failure(request, claim->id))
         return;
     struct audit_note note = {.event = AUDIT_CLIENT_REFUSED,
                               .details = audit_details("client", id, NULL)};
@@ -83,14 +98,13 @@ static void refuse_client(struct request *request, const struct client_claim *cl
 /* The token in the body; NULL: answered already.  Nothing is looked at before the client has shown
  * who it is.  token_type_hint is only a hint: a token's shape tells its kind. */
 static const char *read_token(struct request *request, struct client_claim *claim, size_t *len) {
-    struct throttle_result limit;
     struct field_errors errors = {0};
     struct form form;
     if (!read_basic(request, claim)) {
         reply_error(request, ERROR_INVALID_CLIENT);
         return NULL;
     }
-    if (!may_try(request, claim->id, 0, &limit))
+    if (!may_try(request, claim->id))
         return NULL;
     switch (authenticate(request, claim)) {
     case ANSWER_NO:

@@ -168,8 +168,8 @@ OPT_RATE(limit, register_address, "10/1h", "Registrations from one address.")
 OPT_RATE(limit, refresh_address, "120/1m", "Refreshes from one address.")
 OPT_RATE(limit, profile_user, "300/1h", "Changes of their profile by one user.")
 OPT_RATE(limit, client_address, "30/1m",
-         "Wrong secrets for one client from one address, at introspection and revocation; ids that no "
-         "client has count as one client.")
+         "Wrong secrets from one address, for one client and for all together, at introspection and "
+         "revocation.")
 
 OPT_CHOICE(audit, mode, "best_effort", "off|best_effort|strict",
            "Whether what happens to users, sessions, clients and keys is recorded in the database: no; "

@@ -103,9 +103,13 @@ struct throttle throttle_profile_ask(const struct realm *realm, struct arena *ar
 
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
                                     const char *address, const char *id, int cost) {
-    const char *subject = arena_printf(arena, "%s:%s", throttle_subject(arena, address),
-                                       digest_of(arena, id));
-    return one(realm, arena, "client_address", subject, realm->conf->limit_client_address, cost);
+    const char *subject = throttle_subject(arena, address);
+    if (id != NULL)
+        subject = arena_printf(arena, "%s:%s", subject, digest_of(arena, id));
+    struct throttle throttle =
+        one(realm, arena, "client_address", subject, realm->conf->limit_client_address, cost);
+    throttle.looks |= id == NULL; /* told of with the id's */
+    return throttle;
 }
 
 /* Until all that refuse would allow one more. */

@@ -16,7 +16,7 @@
 struct throttle {
     struct ask *ask;
     bool login;             /* several limits at once; else one: */
-    bool looks;             /* … which is not taken from */
+    bool looks;             /* … which is not taken from, or not by itself */
     struct limit_result of; /* its name and rate */
 };
 
@@ -34,8 +34,9 @@ struct throttle throttle_refresh_ask(const struct realm *realm, struct arena *ar
                                      const char *address);
 struct throttle throttle_profile_ask(const struct realm *realm, struct arena *arena,
                                      const char *user_id);
-/* A client's id (as it was given) with a wrong secret.  By both, since many services may share one
- * address.  cost 0 only looks whether a further failure would be allowed. */
+/* A client's id (as it was given, whether there is such a client or not) with a wrong secret.  By both,
+ * since many services may share one address; NULL: all ids from there together.  cost 0 only looks
+ * whether a further failure would be allowed. */
 struct throttle throttle_client_ask(const struct realm *realm, struct arena *arena,
                                     const char *address, const char *id, int cost);
 /* After cache_flush.  NO: not now; *result says for how long.  It is filled with YES too, and holds no limit

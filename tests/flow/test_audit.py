@@ -98,7 +98,7 @@ def strict_instance():
     yield from run_instance(audit__mode="strict", audit__refreshes="yes", refresh__grace="1s",
                             limit__enabled="yes", limit__login_address="1000/1m",
                             limit__register_address="1000/1h", limit__login_account="3/15m",
-                            limit__client_address="2/1m")
+                            limit__client_address="3/1m")
 
 
 @pytest.fixture(scope="module")

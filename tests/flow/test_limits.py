@@ -303,11 +303,11 @@ def test_guesses_at_a_secret(limited):
         client.site = site
         return client.post("/introspect", {"token": "x"}, **options)
     wrong = basic(good.id, "not the secret, but as long as one")
-    for left in range(CLIENT):
-        answer = ask(good, authorization=wrong)
-        refused(answer, "invalid_client")
-        assert limits_of(answer)[0][:2] == ("client_address", CLIENT - 1 - left)
-    too_many(ask(good, authorization=wrong))
+    for _ in range(CLIENT):
+        refused(ask(good, authorization=wrong), "invalid_client")
+    answer = ask(good, authorization=wrong)
+    too_many(answer)
+    assert limits_of(answer)[0][:2] == ("client_address", 0)
     too_many(ask(good))
     # Services at one address do not lock each other out, and nobody does from elsewhere.
     answer = ask(other)
@@ -335,6 +335,28 @@ def test_ids_that_nobody_has_count_as_one(limited):
     assert rows() - before == CLIENT
     # Nobody who has a secret is kept out by that.
     granted(good.introspect("x"))
+
+
+def test_no_limit_tells_which_ids_there_are(limited):
+    """An id that a client has is answered like any other, whatever was tried before."""
+    one, other = Client(limited), Client(limited)
+
+    def ask(name):
+        answer = one.post("/introspect", {"token": "x"}, authorization=basic(name, "x" * 32))
+        told = {name: value for name, value in answer.headers.items()
+                if name not in ("X-Request-Id", "Date")}
+        return answer.status_code, answer.json()["code"], told
+    for tried in (["nobody"], [one.id], ["nobody", one.id], ["nobody", "another", "and-another"]):
+        forget(limited)
+        status, _, headers = ask(tried[0])
+        assert status == 401 and not [name for name in headers if name.startswith("RateLimit")]
+        for number in range(1, CLIENT):
+            assert ask(tried[number % len(tried)])[0] == 401
+        known, unknown = ask(other.id), ask("never-heard-of")
+        assert known[:2] == unknown[:2] == (429, "rate_limited")
+        assert list(known[2]) == list(unknown[2])
+    # The right secret of one that was not tried itself is a good one all the while.
+    granted(other.introspect("x"))
 
 
 def test_right_secrets_are_not_counted(limited):
