@@ -20,6 +20,7 @@ class Session {
   // What a refresh may cure. token_missing: a cookie that carries an access token is dropped by the
   // browser when it expires. token_revoked and token_invalid are final.
   static #curable = new Set(['token_expired', 'session_expired', 'token_missing']);
+  static #final = new Set(['token_revoked', 'token_invalid']);
   static #tries = 4;
 
   // For bearer alone, and nowhere but here: any script of this origin can read localStorage.
@@ -54,14 +55,13 @@ class Session {
     try {
       return await this.#read(await this.#patiently(method, path, body));
     } catch (error) {
-      if (!(error instanceof Refused) || error.status !== 401) throw error;
-      if (!Session.#curable.has(error.code)) throw this.#over();
+      if (!Session.#curable.has(error.code)) throw this.#unlessOver(error);
     }
     await this.#renew(sentAt, sentWith);
     try {
       return await this.#read(await this.#patiently(method, path, body));
     } catch (error) {
-      throw error.status === 401 ? this.#over() : error;
+      throw Session.#curable.has(error.code) ? this.#over() : this.#unlessOver(error);
     }
   }
 
@@ -72,6 +72,11 @@ class Session {
       if (!(error instanceof SignedOut)) throw error;  // an outage: still signed in
     }
     this.#over();
+  }
+
+  // A 401 of another code is about what was sent, such as a wrong oldPassword: the session goes on.
+  #unlessOver(error) {
+    return Session.#final.has(error.code) ? this.#over() : error;
   }
 
   #over() {

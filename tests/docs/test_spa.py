@@ -134,6 +134,21 @@ def test_a_session_ended_elsewhere(browser, lab, user):
     browser.wait(lambda: state(browser) == "out")
 
 
+@pytest.mark.parametrize("transport", ["cookie", "bearer"])
+@pytest.mark.parametrize("age", [0, EXPIRED])
+def test_a_wrong_password_ends_no_session(browser, lab, user, transport, age):
+    """A 401 that speaks of the body, also behind one that a refresh has cured."""
+    open_page(browser, lab)
+    sign_in(browser, user.email, transport)
+    time.sleep(age)
+    told = browser.work(
+        "const sent = {oldPassword: 'not this one', newPassword: 'another one 9'};"
+        "return session.call('POST', '/password', sent).then(() => 'done',"
+        " (e) => `${e.constructor.name} ${e.code}`);")
+    assert told == "Refused invalid_credentials"
+    assert profile(browser) == user.email
+
+
 def test_ending_another_session(browser, lab, user):
     elsewhere = user.login()
     open_page(browser, lab)
