@@ -191,9 +191,11 @@ void reply_plain(struct request *request, const char *content_type, const char *
 
 /* One copy in a cache serves every origin: it says nothing of who asked. */
 void reply_public(struct request *request, const char *text, int64_t max_age_s) {
+    const char *kept = "no-store";
+    if (max_age_s > 0)
+        kept = arena_printf(request->arena, "public, max-age=%lld", (long long)max_age_s);
     add_status(request, 200);
-    reply_header(request, "Cache-Control",
-                 arena_printf(request->arena, "public, max-age=%lld", (long long)max_age_s));
+    reply_header(request, "Cache-Control", kept);
     reply_header(request, "Access-Control-Allow-Origin", "*");
     add_body(request, "application/json", text, strlen(text));
 }

@@ -50,7 +50,8 @@ const char *reply_error_name(unsigned code);
 void reply_plain(struct request *request, const char *content_type, const char *text, size_t len);
 /* Takes ownership of body. */
 void reply_json(struct request *request, int status, json *body);
-/* The same answer for everybody, which anybody may keep for so many seconds; text is JSON, borrowed. */
+/* The same answer for everybody, which anybody may keep for so many seconds, 0: not at all; text is JSON,
+ * borrowed. */
 void reply_public(struct request *request, const char *text, int64_t max_age_s);
 /* {"message": message} */
 void reply_message(struct request *request, const char *message);

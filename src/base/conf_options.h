@@ -101,9 +101,9 @@ OPT_TEXT(token, audience, "gatehouse", check_claim,
          "The aud claim of access tokens, and the only one accepted.")
 OPT_TEXT(token, keys, "/etc/gatehouse/keys", check_path,
          "The directory of signing keys, made by gatehousectl key new.")
-OPT_DURATION(token, jwks_max_age, "5m", "0s", "24h",
-             "How long others may keep the public keys (.well-known/jwks.json); a new one should be "
-             "published for this long before it signs.")
+OPT_DURATION(token, jwks_max_age, "0s", "0s", "24h",
+             "How long others may keep the public keys (.well-known/jwks.json); 0s: not at all. A new key "
+             "should be published for this long before it signs.")
 OPT_DURATION(token, leeway, "0s", "0s", "60s",
              "How far past its exp an access token is still accepted.")
 

@@ -161,17 +161,21 @@ int verb_key_list(struct ctl *ctl) {
     return check_directory(ctl, "this is what is there");
 }
 
+/* How long libraries keep the public keys, whatever they are told. */
+#define KEPT_MS (5 * INT64_C(60000))
+
 /* Others keep the public keys for a while, and refuse what they have never seen. */
 static void tell_if_fresh(struct ctl *ctl, const char *kid) {
+    int64_t kept = ctl->conf->token_jwks_max_age > KEPT_MS ? ctl->conf->token_jwks_max_age : KEPT_MS;
     struct key_scan scan;
     char why[1024];
     const struct key_entry *entry = NULL;
     if (key_scan(ctl->conf->token_keys, &scan, why, sizeof why))
         entry = key_scan_find(&scan, kid);
     if (entry != NULL && !key_alg_is_symmetric(entry->alg) &&
-        clock_wall_ms() - entry->made_ns / 1000000 < ctl->conf->token_jwks_max_age)
-        out_line(ctl, "It was published less than [token] jwks_max_age ago: who verifies with the "
-                      "public keys may not know it yet.");
+        clock_wall_ms() - entry->made_ns / 1000000 < kept)
+        out_line(ctl, "It was published only a while ago: who verifies with the public keys and keeps "
+                      "them may not know it yet.");
     key_scan_free(&scan);
 }
 

@@ -52,7 +52,7 @@ def other_instance():
     yield from run_instance(server__base_path="/account", cookie__carries="jwt",
                             register__mode="closed", login__transport="cookie",
                             password__scheme="yescrypt",
-                            cookie__origins="https://app.example.org")
+                            cookie__origins="https://app.example.org", token__jwks_max_age="5m")
 
 
 @pytest.fixture(scope="session")

@@ -153,11 +153,11 @@ def test_public_keys(patient):
     wait_until(lambda: not {rs, es} & {key["kid"] for key in jwks(patient)}, SOON)
 
 
-def test_the_public_keys_may_be_kept(site):
+def test_the_public_keys_are_for_everybody(site):
     for method in ("GET", "HEAD"):
         answer = site.call(method, "/.well-known/jwks.json", headers={"Origin": "https://x.example"})
         assert answer.status_code == 200
-        assert answer.headers["Cache-Control"] == "public, max-age=300"
+        assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
         assert answer.headers["Content-Type"] == "application/json"
         assert "Set-Cookie" not in answer.headers
@@ -165,8 +165,18 @@ def test_the_public_keys_may_be_kept(site):
     refused(site.get("/.well-known/"), "not_found")
 
 
-def test_no_public_key(other):
-    assert other.get("/.well-known/jwks.json").text == '{"keys":[]}'
+def test_the_public_keys_may_be_kept_where_the_configuration_says_so(other):
+    answer = other.get("/.well-known/jwks.json")
+    assert answer.text == '{"keys":[]}'
+    assert answer.headers["Cache-Control"] == "public, max-age=300"
+
+
+def test_whoever_rotates_early_is_told(patient):
+    told = "may not know it yet"
+    fresh = new_key(patient, "ES256")
+    assert told in patient.ctl_ok("key", "rotate", fresh)
+    # A secret is nobody else's to know.
+    assert told not in patient.ctl_ok("key", "rotate", new_key(patient, "HS256"))
 
 
 # Tokens made by hand.
