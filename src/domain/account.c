@@ -256,10 +256,7 @@ enum account_result account_delete_own(const struct realm *realm, struct arena *
     return result == ACCOUNT_DONE ? account_delete(realm, arena, &user) : result;
 }
 
-static bool is_number(const char *text) {
-    size_t len = strlen(text);
-    return len > 0 && len <= 18 && strspn(text, "0123456789") == len;
-}
+#define ID_DIGITS_MAX 18
 
 enum answer account_find(const struct realm *realm, struct arena *arena, const char *name,
                          struct user *user) {
@@ -267,11 +264,12 @@ enum answer account_find(const struct realm *realm, struct arena *arena, const c
         const char *canonical = canon_email(arena, name);
         return canonical != NULL ? users_by_email(realm->db, arena, canonical, user) : ANSWER_NO;
     }
-    if (is_number(name)) {
-        enum answer found = users_by_id(realm->db, arena, strtoll(name, NULL, 10), user);
-        if (found != ANSWER_NO)
-            return found;
-    }
+    /* Never a username, which anybody can choose: where the id is nobody's (any more), what is done to it
+     * must not be done to somebody else. */
+    size_t digits = strspn(name, "0123456789");
+    if (digits > 0 && name[digits] == '\0')
+        return digits <= ID_DIGITS_MAX ? users_by_id(realm->db, arena, strtoll(name, NULL, 10), user)
+                                       : ANSWER_NO;
     return users_by_username(realm->db, arena, canon_username(arena, name), user);
 }
 

@@ -77,7 +77,7 @@ enum account_result account_delete_own(const struct realm *realm, struct arena *
 
 /* For administrators.  user: as account_find found them -------------------------------------- */
 
-/* name: an id, an email address or a username.  ANSWER_NO: there is nobody. */
+/* name: an id, an email address or a username that is not digits alone.  ANSWER_NO: there is nobody. */
 enum answer account_find(const struct realm *realm, struct arena *arena, const char *name,
                          struct user *user);
 enum account_result account_set_password(const struct realm *realm, struct arena *arena,

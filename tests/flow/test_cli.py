@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import random
 import re
 import select
 import stat
@@ -165,6 +166,18 @@ def test_add_with_everything(site):
                    "--role", "a", stdin=PASSWORD + "\n"), DONE)
     user = shown(site, name)
     assert (user["username"], user["displayName"], user["roles"]) == (name, "Änna Ü", ["a", "b"])
+
+
+@pytest.mark.parametrize("digits", [9, 18, 25])
+def test_digits_are_an_id_and_nobodys_username(site, digits):
+    """Anybody can choose them as a username, and wait for a role that was meant for somebody else."""
+    number = "9" + "".join(random.choices("0123456789", k=digits - 1))
+    stranger = site.register(username=number)
+    exits(site.ctl("user", "role", number, "admin"), REFUSED)
+    exits(site.ctl("user", "delete", number), REFUSED)
+    for name in (stranger.email, stranger.id):
+        user = shown(site, name)
+        assert (user["username"], user["roles"]) == (number, [])
 
 
 def test_add_without_a_password(site):
