@@ -3,9 +3,12 @@
 #include <string.h>
 #include <strings.h>
 
-/* Whether the word is one of those that single spaces separate. */
+/* Whether the word is one of those that single spaces separate.  Two of them are no word: redirects may
+ * leave several in one Origin (RFC 6454 section 7.1). */
 static bool is_listed(const char *list, const char *word) {
     size_t len = strlen(word);
+    if (strchr(word, ' ') != NULL)
+        return false;
     for (const char *at = list; (at = strcasestr(at, word)) != NULL; at += len)
         if ((at == list || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
             return true;

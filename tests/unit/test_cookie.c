@@ -192,6 +192,9 @@ static void writes(void **state) {
         {"cross-site", "https://other.example", "a.example", "on", false},
         {"cross-site", "https://xapp.example", "a.example", "on", false},
         {"cross-site", "null", "a.example", "on", false},
+        {"cross-site", "https://app.example https://other.example:8443", "a.example", "on", false},
+        {"cross-site", "https://app.example ", "a.example", "on", false},
+        {"cross-site", "https://app.example, https://app.example", "a.example", "on", false},
         /* Older browsers: the origin of the page is where the request went. */
         {NULL, "https://a.example", "a.example", "on", true},
         {NULL, "https://A.Example", "a.example", "on", true},
