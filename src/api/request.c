@@ -108,7 +108,8 @@ static bool is_header(int which) {
  * 9110 section 5.3).  So does this, and the same request gets the same answer behind either: two
  * credentials make one that is none, and a second Cookie header, which no browser sends, becomes a part
  * of the first one's last value.  An empty one counts among several: nginx's own variables, and what it
- * keeps under them, know the first alone.  Of all that is no header the first counts. */
+ * keeps under them, know the first alone.  Of all that is no header the first counts; but where roles are
+ * demanded again, behind an include perhaps, both demands hold, as lines of one value. */
 static void take_param(struct request *request, const char **values, const struct fcgi_param *param) {
     int which = param_of(param);
     if (which < 0 || (param->value_len == 0 && !is_header(which)))
@@ -118,8 +119,15 @@ static void take_param(struct request *request, const char **values, const struc
     else if (is_header(which))
         values[which] = arena_printf(request->arena, "%s, %.*s", values[which],
                                      (int)param->value_len, param->value);
+    else if (which == PARAM_REQUIRE_ROLE)
+        values[which] = arena_printf(request->arena, "%s\n%.*s", values[which],
+                                     (int)param->value_len, param->value);
     else if (which == PARAM_SECRET)
         request->secret_repeated = true;
+}
+
+static const char *first_line(struct arena *arena, const char *text) {
+    return text != NULL ? arena_dup(arena, text, strcspn(text, "\n")) : NULL;
 }
 
 /* Web servers set variables of headers that were not sent. */
@@ -183,7 +191,8 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->user_agent = unless_empty(values[PARAM_USER_AGENT]);
     request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
-    request->required_role = values[PARAM_REQUIRE_ROLE];
+    request->required_role = first_line(request->arena, values[PARAM_REQUIRE_ROLE]);
+    request->required_roles = values[PARAM_REQUIRE_ROLE];
     request->secret = values[PARAM_SECRET];
     request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
     request->login_page = values[PARAM_LOGIN_PAGE];

@@ -37,7 +37,8 @@ struct request {
     const char *user_agent;
     const char *address;      /* never NULL */
     const char *id;           /* of the request; never NULL */
-    const char *required_role;
+    const char *required_role;  /* one list of roles … */
+    const char *required_roles; /* … and all that were demanded, a list a line */
     const char *secret; /* what the web server shows to be known by */
     bool secret_repeated;
     bool apache_check; /* an authorizer's request, from Apache */

@@ -1,7 +1,10 @@
 """GET /auth/verify, asked directly and by the web server for a protected location."""
+import socket
 import time
 
 import pytest
+
+from fastcgi import BEGIN, PARAMS, STDIN, pair, receive, record
 
 from gate import ADMIN, PRIVATE, alive, dead, fresh_name, granted, refused
 
@@ -129,6 +132,32 @@ def test_location_with_a_role(site, user, roles, status):
 def test_location_with_a_role_needs_a_credential_first(site):
     assert private(site, path=ADMIN).status_code == 401
     assert private(site, "garbage", ADMIN).status_code == 401
+
+
+def demanding(site, access, *demands):
+    """The status of a check whose web server names AUTH_REQUIRE_ROLE as often as there are demands."""
+    params = [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", site.base + "/verify"),
+              ("REMOTE_ADDR", "127.0.0.1"), ("HTTP_AUTHORIZATION", "Bearer " + access),
+              *(("AUTH_REQUIRE_ROLE", roles) for roles in demands)]
+    block = b"".join(pair(name, value) for name, value in params)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(15)
+        link.connect(site.conf("pool.web", "listen"))
+        link.sendall(record(BEGIN, b"\0\1" + bytes(6)) + record(PARAMS, block) + record(PARAMS) +
+                     record(STDIN))
+        return int(receive(link).split()[1])
+
+
+def test_demands_that_are_made_twice_both_hold(site, user):
+    """As where a location names the role again behind an include that has named one."""
+    site.set_roles(user.email, "editor", "staff")
+    access = user.login().access
+    for demands, status in (
+            (["editor"], 204), (["admin"], 403), (["admin,editor"], 204),
+            (["editor", "staff"], 204), (["editor", "admin"], 403), (["admin", "editor"], 403),
+            (["admin,editor", "staff,admin"], 204), (["editor", "staff", "admin"], 403),
+            (["editor", "editor"], 204), (["editor", ""], 204), (["", "admin"], 403)):
+        assert demanding(site, access, *demands) == status, demands
 
 
 FORGED_ROLE = ["AUTH_REQUIRE_ROLE", "Auth-Require-Role", "X-Auth-Require-Role",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "api/reply.h"
+#include "api/role.h"
 #include "apiworld.h"
 #include "base/encode.h"
 #include "domain/account.h"
@@ -120,6 +121,42 @@ static void doubled(void **state) {
     assert_string_equal(r->path, "/a");
     assert_string_equal(r->address, "192.0.2.1");
     assert_string_equal(r->required_role, "admin");
+    /* … nor is a demand that was made before. */
+    assert_string_equal(r->required_roles, "admin\nguest");
+    assert_string_equal(READ("AUTH_REQUIRE_ROLE", "", "AUTH_REQUIRE_ROLE", "a")->required_roles, "a");
+    assert_string_equal(READ("AUTH_REQUIRE_ROLE", "a", "AUTH_REQUIRE_ROLE", "")->required_roles, "a");
+}
+
+static void roles(void **state) {
+    (void)state;
+    static const struct {
+        const char *first, *second, *had;
+        bool suffices;
+    } rows[] = {
+        {"", "", "", true},
+        {"a", "", "a", true},
+        {"a", "", "", false},
+        {"a", "", "aa", false},
+        {"aa", "", "a", false},
+        {"a,b", "", "b", true},
+        {" a , b ", "", "c,b", true},
+        {",", "", "a", false},
+        {"a", "b", "a", false},
+        {"a", "b", "b", false},
+        {"a", "b", "b,a", true},
+        {"a,b", "b,c", "b", true},
+        {"a,b", "c,d", "a,b", false},
+        {"a,b", "c,d", "d,a", true},
+        {"a,", ",b", "a,b", true},
+        {"a", ",", "a,b", false},
+        {"", "b", "a", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct request *r = READ("AUTH_REQUIRE_ROLE", rows[i].first, "AUTH_REQUIRE_ROLE", rows[i].second);
+        r->who.roles = rows[i].had;
+        if (role_suffices(r) != rows[i].suffices)
+            fail_msg("row %zu", i);
+    }
 }
 
 /* Names are whole names: neither another case, nor a beginning, nor more of it. */
@@ -329,7 +366,7 @@ int main(void) {
         cmocka_unit_test(doubled),    cmocka_unit_test(other_names),   cmocka_unit_test(authorization),
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
         cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
-        cmocka_unit_test(secrets),
+        cmocka_unit_test(secrets),    cmocka_unit_test(roles),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
