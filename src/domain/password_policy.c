@@ -115,14 +115,29 @@ static const char *guessable(const struct conf *conf, const char *text, const ch
     return why;
 }
 
+/* The same for every password, so that it may be kept. */
+static const char *too_short(const struct conf *conf) {
+    static char sentence[80];
+    snprintf(sentence, sizeof sentence, "is too short: it must have at least %lld characters",
+             (long long)conf->password_min_length);
+    return sentence;
+}
+
+static const char *too_long(const struct conf *conf) {
+    static char sentence[80];
+    snprintf(sentence, sizeof sentence, "is too long: it may have at most %zu bytes",
+             password_max_bytes(conf));
+    return sentence;
+}
+
 static const char *refusal(const struct conf *conf, const char *text, size_t len, const char *email,
                            const char *username) {
     if (memchr(text, '\0', len) != NULL)
         return "must not contain a NUL";
     if (utf8_length(text, len) < (size_t)conf->password_min_length)
-        return "is too short";
+        return too_short(conf);
     if (len > password_max_bytes(conf))
-        return "is too long";
+        return too_long(conf);
     return guessable(conf, text, email, username);
 }
 
