@@ -1,7 +1,7 @@
 /*
- * arena: memory that lives as long as one request.  Nothing in it is freed alone; arena_reset
- * takes all of it back at once and keeps the blocks, so that a warmed-up worker allocates nothing.
- * Out of memory ends the process (see buf.h).
+ * arena: memory that is taken back all at once, such as that of a batch of requests.  Nothing in it is
+ * freed alone; arena_reset takes all of it back and keeps the blocks, so that a warmed-up worker
+ * allocates nothing.  Out of memory ends the process (see buf.h).
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -10,6 +10,8 @@
 
 struct arena;
 
+/* An empty arena, whose blocks have block_size bytes; what is larger gets a block of its own.  The
+ * caller's, to be freed with arena_free. */
 struct arena *arena_new(size_t block_size);
 /* Frees everything and clears the caller's pointer; *arena may be NULL. */
 void arena_free(struct arena **arena);
@@ -20,7 +22,8 @@ void arena_reset(struct arena *arena, size_t keep);
 /* Aligned for any type; arena_zalloc also zeroes. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zalloc(struct arena *arena, size_t size);
-/* Copies with a NUL behind; arena_dup(NULL, …) and arena_str(NULL) are NULL. */
+/* Copies with a NUL behind, in arena; arena_dup(NULL, …) and arena_str(NULL) are NULL.  arena_printf: as
+ * printf(3) writes it. */
 char *arena_dup(struct arena *arena, const void *bytes, size_t len);
 char *arena_str(struct arena *arena, const char *text);
 char *arena_printf(struct arena *arena, const char *format, ...)

@@ -16,6 +16,8 @@ struct buf {
 /* Room for extra more bytes (and the NUL) behind len; returns where they go.  Whoever fills it adds
  * to len and sets data[len] to NUL. */
 char *buf_reserve(struct buf *buf, size_t extra);
+/* Appends a copy: of len bytes, of a text, of one character, of what printf(3) would write.  What is
+ * appended may not lie in the buffer itself, which moves when it grows. */
 void buf_add(struct buf *buf, const void *bytes, size_t len);
 void buf_adds(struct buf *buf, const char *text);
 void buf_addc(struct buf *buf, char c);

@@ -25,8 +25,9 @@ int64_t clock_set_by_ms(void);
 /* Tests only: from now on wall time is this; a negative value gives the real clock back. */
 void clock_set_wall_ms(int64_t ms);
 
-/* "2026-11-20T12:30:22Z" (RFC 3339, UTC, whole seconds); out holds CLOCK_RFC3339_SIZE. */
 #define CLOCK_RFC3339_SIZE 32
+/* "2026-11-20T12:30:22Z" (RFC 3339, UTC, whole seconds), with a NUL; out holds CLOCK_RFC3339_SIZE and is
+ * returned. */
 char *clock_rfc3339(int64_t wall_ms, char *out);
 
 #endif

@@ -67,6 +67,7 @@ bool conf_value_set(void *base, const struct option *option, const char *text, c
                     size_t why_size);
 /* The value as conf_value_set takes it. */
 void conf_value_print(const void *base, const struct option *option, struct buf *out);
+/* Frees what the value holds (only texts hold something); the struct around it stays. */
 void conf_value_free(void *base, const struct option *option);
 /* conf_check.c: the functions that conf_options.h names. */
 option_check check_base_path, check_path, check_redis_url, check_redis_prefix, check_name, check_mariadb_url,

@@ -80,15 +80,20 @@ void metrics_share(void *memory, unsigned slots);
 /* This process counts in that slot from now on. */
 void metrics_take_slot(unsigned slot);
 
-/* What counted durations are measured by: clock_mono_us. */
+/* The time by which counted durations are measured: clock_mono_us; 0 with -DMETRICS_OFF. */
 int64_t metrics_clock(void);
+/* A request was answered after us microseconds.  route: routes_index; status: reply_status_index. */
 void metrics_request(unsigned route, unsigned status, int64_t us);
+/* An error was answered; reason: its enum error_code. */
 void metrics_refusal(unsigned reason);
+/* A check was answered; reason: 0 where it was allowed, else 1 + its enum error_code. */
 void metrics_decision(unsigned reason);
+/* A limit was asked about; limit: its number as throttle_limit_name has it; limited: it refused. */
 void metrics_limit(unsigned limit, int limited);
 /* Around what is timed: this process is at it now; it is done and took so long. */
 void metrics_begin(enum metrics_timer which);
 void metrics_timer(enum metrics_timer which, int64_t us);
+/* It happened count times. */
 void metrics_event(enum metrics_event which, uint64_t count);
 /* Microseconds of all durations counted in this slot so far: differences say what a piece of work
  * took. */
@@ -97,8 +102,9 @@ int64_t metrics_spent(enum metrics_timer which);
 /* What the process of a slot is at, an enum metrics_timer; -1: none of them. */
 int metrics_doing(unsigned slot);
 
-/* Adds all slots up. */
+/* Adds all slots up; *sum need not be zeroed. */
 void metrics_sum(struct metrics *sum);
+/* How many durations were counted. */
 uint64_t metrics_histogram_count(const struct metrics_histogram *histogram);
 /* The bound in microseconds that this percentage of the durations keeps; -1: none does, 0: there are
  * no durations. */

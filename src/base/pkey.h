@@ -35,6 +35,7 @@ struct pkey *pkey_from_p256(const uint8_t x[32], const uint8_t y[32], const char
 /* Wipes; *key may be NULL. */
 void pkey_free(struct pkey **key);
 
+/* As it was asked for when the key was read. */
 enum pkey_kind pkey_kind(const struct pkey *key);
 /* Whether the private half is there. */
 bool pkey_is_private(const struct pkey *key);

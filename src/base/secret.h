@@ -15,16 +15,16 @@
 void secret_random(void *out, size_t len);
 /* Zeroes memory in a way that is not optimised away. */
 void secret_wipe(void *bytes, size_t len);
-/* Constant time in len. */
+/* Whether len bytes are the same, in a time that depends on len alone. */
 bool secret_equal(const void *a, const void *b, size_t len);
 
-/* FIPS 180-4; FIPS 198-1. */
+/* SHA-256 (FIPS 180-4), and HMAC with it (FIPS 198-1), of len bytes; either may be empty. */
 void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                         uint8_t out[SHA256_SIZE]);
-/* HMAC with any of these digests; returns its length: 32, 48 or 64. */
 #define SECRET_HMAC_MAX 64
 enum secret_digest { SECRET_SHA256, SECRET_SHA384, SECRET_SHA512 };
+/* HMAC with any of these digests; returns its length: 32, 48 or 64. */
 size_t secret_hmac(enum secret_digest digest, const void *key, size_t key_len, const void *bytes,
                    size_t len, uint8_t out[SECRET_HMAC_MAX]);
 
