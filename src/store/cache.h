@@ -40,11 +40,12 @@ struct ask {
 
 /*
  * gate is shared by the workers; password (NULL: none) is borrowed for the cache's life, and so is
- * conf.  Opens nothing yet.  Free with cache_free (closes the connection, clears the pointer).
+ * conf.  Opens nothing yet.  Free with cache_free.
  */
 struct cache *cache_new(const struct conf *conf, const char *password, struct gate *gate);
 /* The sentinels' own password; NULL: they want none.  Borrowed for the cache's life. */
 void cache_set_sentinel_password(struct cache *cache, const char *password);
+/* Closes the connection, and clears the pointer; cache and *cache may be NULL. */
 void cache_free(struct cache **cache);
 
 /* Connects if need be: ANSWER_YES, or ANSWER_UNKNOWN in every case in which Redis cannot be asked
@@ -61,13 +62,17 @@ const char *cache_address(const struct cache *cache);
 
 /* Begins a question; it is asked by the next cache_flush.  The ask lives in arena. */
 struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *command);
+/* The same for one of our scripts, to be followed by its keys and then its arguments. */
 struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script);
-/* Its keys, before its arguments: the configured prefix, kind ("session:") and id are joined. */
+/* Adds a key to a question, before any argument: the configured prefix, kind ("session:") and id are
+ * joined, in arena. */
 void ask_key(struct cache *cache, struct arena *arena, struct ask *ask, const char *kind,
              const char *id);
+/* Adds an argument: a text, which is borrowed until the question is answered, or a number, written out in
+ * arena.  A question has at most CACHE_MAX_ARGS words. */
 void ask_text(struct ask *ask, const char *text);
 void ask_int(struct arena *arena, struct ask *ask, int64_t number);
-/* The prefix of every key, for scripts that make keys from what they find. */
+/* Adds the prefix of every key as an argument, for scripts that make keys from what they find. */
 void ask_prefix(struct cache *cache, struct ask *ask);
 
 /* To be asked behind whatever ends something (a session, a token, a role) and, with ended false, behind what

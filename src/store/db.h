@@ -61,6 +61,8 @@ const char *db_rfc3339(struct arena *arena, const struct db_value *time);
 /* gate is shared by the workers; conf and password (NULL: none) are borrowed for the db's life.
  * Opens nothing yet. */
 struct db *db_new(const struct conf *conf, const char *password, struct gate *gate);
+/* Closes the connection, and clears the pointer; what is in a transaction is undone.  db and *db may be
+ * NULL. */
 void db_free(struct db **db);
 
 /* From now on, and on a new connection, statements may take as long as they take: for migrations. */

@@ -41,10 +41,13 @@ struct login_limits {
     struct limit_result limits[3];    /* address, account, failures */
     struct limit_result strangers[2]; /* account and failures for a place that is not known */
 };
-/* life_ms: for how long a place is known. */
+/* Counts one login against all its limits, in one question.  life_ms: for how long a place is known. */
 struct ask *limits_login_ask(struct cache *cache, struct arena *arena,
                              const struct login_subject *subject, const struct login_rates *rates,
                              int64_t life_ms);
+/* YES: every limit that counts for this way in has let it pass; NO: one has not.  Either way *limits is
+ * filled, with the rates that it was asked with; UNKNOWN: Redis could not be asked, and *limits says
+ * nothing. */
 enum answer limits_login_answer(const struct ask *ask, const struct login_rates *rates,
                                 struct login_limits *limits);
 

@@ -34,12 +34,16 @@ struct redis_link {
 /* Everything is borrowed; password NULL: the address's own. */
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
                struct gate *gate);
+/* Closes it and frees what it holds; the struct is the caller's. */
 void link_free(struct redis_link *link);
 
 /* Finds the primary, connects, logs in, makes sure that it is a primary and knows the scripts, by
  * deadline (clock_mono_ms).  False: why says why, and it is closed. */
 bool link_open(struct redis_link *link, int64_t deadline);
+/* Gives the connection up, and what was begun on it; link_open makes another.  Nothing happens where it is
+ * closed already. */
 void link_close(struct redis_link *link);
+/* Whether there is a connection; it may be broken without anybody having noticed. */
 bool link_is_open(const struct redis_link *link);
 /* Whether another Redis leads by now, and this one's word counts no more. */
 bool link_is_stale(const struct redis_link *link);
@@ -50,10 +54,12 @@ const char *link_address(const struct redis_link *link);
 
 /* Begins a command; what was begun is sent before the first reply is read. */
 void link_command(struct redis_link *link, int argc, const char *const *argv, const size_t *lens);
-/* The next reply, in the arena that link_forget takes back; NULL when the connection is no more. */
+/* The next reply, which stays until link_forget_replies; NULL: the connection is of no more use, and to be
+ * closed. */
 const struct reply *link_reply(struct redis_link *link);
-/* Whether it is no more because Redis did not answer in time. */
+/* Whether the last failure was that Redis did not answer in time. */
 bool link_timed_out(const struct redis_link *link);
+/* Takes back the memory of every reply so far. */
 void link_forget_replies(struct redis_link *link);
 
 #endif

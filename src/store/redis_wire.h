@@ -29,7 +29,9 @@ struct redis_wire {
  * says why, and it is closed. */
 bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint16_t port,
                struct tls_context *tls, struct arena *replies, int64_t deadline);
+/* Closes it, and drops what was begun and not sent; nothing happens where it is closed already. */
 void wire_close(struct redis_wire *wire);
+/* Whether there is a connection; it may be broken without anybody having noticed. */
 bool wire_is_open(const struct redis_wire *wire);
 /* How long one reply may take from now on. */
 void wire_patience(struct redis_wire *wire, int64_t ms);
@@ -40,7 +42,8 @@ void wire_command(struct redis_wire *wire, int argc, const char *const *argv, co
 #define WIRE_WORDS(wire, ...)                                                                      \
     wire_words(wire, (const char *const[]){__VA_ARGS__, NULL})
 void wire_words(struct redis_wire *wire, const char *const *words);
-/* AUTH, where there is a password (NULL or empty: none); how many commands that were. */
+/* Begins AUTH where there is a password (NULL or empty: there is none), as that user ("": the default one).
+ * Returns how many commands that were, 0 or 1. */
 int wire_login(struct redis_wire *wire, const char *user, const char *password);
 /* The next reply, in the arena; NULL: why, and late, and the connection is of no more use. */
 const struct reply *wire_reply(struct redis_wire *wire);

@@ -1,5 +1,5 @@
 /*
- * reply: what Redis answered, as redis_link.c builds it.
+ * reply: what Redis answered, as redis_wire.c builds it.
  */
 #ifndef STORE_REPLY_H
 #define STORE_REPLY_H

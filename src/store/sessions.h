@@ -42,6 +42,11 @@ struct session_client {
     const char *device_info; /* JSON text of an object; NULL: none */
 };
 
+/*
+ * A new session of who, and its refresh record, both under sid.  family and current: the digests (hex) of
+ * what its first refresh token holds, the family's secret and the token's own (see domain/refresh.h).  Of
+ * more sessions than lives->per_user the oldest end.
+ */
 struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const char *sid,
                               const struct session_who *who, const struct session_client *client,
                               const struct session_lives *lives, const char *family,
@@ -52,6 +57,7 @@ struct session_opened {
     bool user_changed; /* sessions_end_all or sessions_rename was asked in the last SESSIONS_CHANGED_MS */
 };
 #define SESSIONS_CHANGED_MS INT64_C(600000)
+/* YES: it is open, and *opened is filled.  UNKNOWN: it may be open or not. */
 enum answer sessions_open_answer(const struct ask *ask, struct session_opened *opened);
 
 /* Looking up --------------------------------------------------------------------------------- */
@@ -72,20 +78,20 @@ struct session_lookup {
 /* jti: the access token's, NULL when the credential is the session token; dated: began_ms is wanted. */
 struct session_lookup sessions_lookup_ask(struct cache *cache, struct arena *arena, const char *sid,
                                           const char *jti, bool dated);
-/* SESSION_LIVES: *who (in arena) and *last_ms are filled. */
+/* SESSION_LIVES: *who (in arena) and *last_ms, its last use in milliseconds since 1970, are filled. */
 enum session_state sessions_lookup_answer(const struct session_lookup *lookup, struct arena *arena,
                                           struct session_who *who, int64_t *last_ms);
 /* A use, to be written. */
 struct ask *sessions_touch_ask(struct cache *cache, struct arena *arena, const char *sid,
                                const struct session_lives *lives);
 
-/* When it began, and when it dies if nobody uses it: seconds since 1970. */
 struct session_times_lookup {
     struct ask *created, *left;
 };
+/* When a session began, and when it dies if nobody uses it. */
 struct session_times_lookup sessions_times_ask(struct cache *cache, struct arena *arena,
                                                const char *sid);
-/* NO: there is no such session. */
+/* YES: both are filled, in seconds since 1970.  NO: there is no such session. */
 enum answer sessions_times_answer(const struct session_times_lookup *lookup, int64_t *began,
                                   int64_t *ends);
 
@@ -95,10 +101,11 @@ enum refresh_state { REFRESH_ROTATED, REFRESH_UNKNOWN_TOKEN, REFRESH_REUSED, REF
 
 struct refresh_request {
     const char *sid;
-    const char *family;    /* hex digests of what the token holds, */
-    const char *presented; /* … and of its successor */
-    const char *next;
-    const char *nonce; /* hex */
+    /* Digests, in hex, of the secrets that make a token. */
+    const char *family;    /* of the family's */
+    const char *presented; /* of the token's own */
+    const char *next;      /* of its successor's own, should this be the first use */
+    const char *nonce;     /* from which that successor is derived; hex */
 };
 
 struct refresh_result {
@@ -108,9 +115,14 @@ struct refresh_result {
     int64_t left_ms; /* until the session's end */
 };
 
+/* One use of a refresh token: the first one puts next in its place; one within the grace changes nothing
+ * but the session's life; a later one is theft, and ends the session. */
 struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
                                  const struct refresh_request *request,
                                  const struct session_lives *lives);
+/* REFRESH_ROTATED: *result (in arena) is filled, for the first use and those within the grace alike.
+ * REFRESH_UNKNOWN_TOKEN: there is no such session, or the family is not its.  REFRESH_REUSED: the session
+ * was ended, *result has user_id alone.  REFRESH_UNKNOWN: Redis could not be asked. */
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result);
 
@@ -143,11 +155,11 @@ struct token_end {
     int64_t left_ms;
 };
 
-/* user_id: whose it must be; NULL: anybody's. */
+/* Ends one session and its refresh token.  user_id: whose it must be; NULL: anybody's. */
 struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
                              const char *user_id, struct token_end token);
-/* NO: there was no such session (or it is somebody else's).  UNKNOWN also where it had to be asked twice and
- * the second time found none (ask->again): then it has ended, or there was none. */
+/* YES: it was ended.  NO: there was no such session, or it is somebody else's.  UNKNOWN also where it had to be
+ * asked twice and the second time found none (ask->again): then it has ended, or there was none. */
 enum answer sessions_end_answer(const struct ask *ask);
 /* Where that is YES: the id of the user whose it was, in arena; before the next cache_flush. */
 const char *sessions_end_owner(const struct ask *ask, struct arena *arena);
@@ -155,14 +167,15 @@ const char *sessions_end_owner(const struct ask *ask, struct arena *arena);
  * *user_id, in arena. */
 struct ask *sessions_owner_ask(struct cache *cache, struct arena *arena, const char *sid);
 enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, const char **user_id);
-/* All that the user's index knows.  except: a sid that goes on; NULL: none. */
+/* Ends all sessions of a user that their index knows, and leaves word for logins that are under way
+ * (user_changed).  except: a sid that goes on; NULL: none does. */
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
                                  const char *except, struct token_end token);
-/* YES: *ended says how many; *sweep: this Redis drops keys when it is full, the index may have lacked some, and
- * nobody can tell that all have ended before a sweep is done. */
+/* YES: *ended of them there were, which may be 0; *sweep: this Redis drops keys when it is full, the index may
+ * have lacked some, and nobody can tell that all have ended before a sweep is done.  UNKNOWN: some or all of
+ * them may still be there.  Never NO. */
 enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended, bool *sweep);
 
-/* A look at every key there is, page by page, for sessions of a user that their index lacks. */
 struct session_sweep {
     const char *user_id;
     const char *except;            /* a sid that goes on; NULL: none */
@@ -170,6 +183,7 @@ struct session_sweep {
     char cursor[24];               /* of Redis's SCAN: "0" before the first page */
     int64_t ended;                 /* how many, so far */
 };
+/* A look at every key there is, page by page, for sessions of a user that their index lacks. */
 struct ask *sessions_sweep_ask(struct cache *cache, struct arena *arena,
                                const struct session_sweep *sweep);
 /* YES: that was the last page; NO: there are more, sweep is ready to ask for the next. */
@@ -189,17 +203,19 @@ struct session_item {
     struct session_client client;
 };
 
-/* current: the session that asks, which is listed in any case; NULL: none does. */
+/* The sessions of a user that live, or could be brought back by their refresh token.  current: the session
+ * that asks, which is listed in any case; NULL: none does. */
 struct ask *sessions_list_ask(struct cache *cache, struct arena *arena, const char *user_id,
                               const char *current);
-/* Newest activity first; in arena. */
+/* YES: *count of them, the newest activity first, in arena; UNKNOWN: Redis could not be asked.  Never NO. */
 enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
                                  struct session_item **items, size_t *count);
 
-/* Who the user is has changed: every session of theirs says so, unless it knows a later version. */
+/* A user's names or roles have changed: every session of theirs says so, unless it knows a later version.
+ * Leaves word for logins that are under way, as sessions_end_all_ask does. */
 struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
                                 const struct session_who *who);
-/* *sweep as in sessions_end_all_answer. */
+/* YES, however many there were, or UNKNOWN; *sweep as in sessions_end_all_answer. */
 enum answer sessions_rename_answer(const struct ask *ask, bool *sweep);
 
 #endif

@@ -1,7 +1,7 @@
 #include "store/sql.h"
 
-/* The columns of struct user (store/users.h), in its order. */
-/* With a column for roles between them. */
+/* What read_user (store/users.c) reads, in its order; a column for the roles goes between
+ * USER_COLUMNS and USER_COLUMNS_ON. */
 #define USER_COLUMNS                                                                               \
     "SELECT u.id, u.email, u.username, u.display_name, u.password_hash, u.email_verified, "        \
     "u.disabled_at IS NOT NULL, u.created_at, u.last_login_at, "

@@ -40,12 +40,16 @@ void tls_context_free(struct tls_context **context);
  */
 struct tls *tls_open(struct tls_context *context, int fd, const char *host, int64_t deadline, char *why,
                      size_t why_size);
+/* Frees, without a word to the other side, and clears the pointer; the socket stays open.  *tls may be
+ * NULL. */
 void tls_close(struct tls **tls);
 
-/* Sends all of it.  False: it failed (tls_why) or the deadline passed (tls_late). */
+/* Sends all of it.  False: it failed, or the deadline (clock_mono_ms) passed: tls_why, tls_late. */
 bool tls_write(struct tls *tls, const void *bytes, size_t len, int64_t deadline);
-/* What has come, at least one byte; 0: as tls_write. */
+/* Reads what has come, at most size bytes, and returns how many; 0: as tls_write. */
 size_t tls_read(struct tls *tls, void *bytes, size_t size, int64_t deadline);
+/* Of the last tls_write or tls_read that failed: what happened, as a sentence that lives as long as tls; and
+ * whether it was that the deadline passed. */
 const char *tls_why(const struct tls *tls);
 bool tls_late(const struct tls *tls);
 

@@ -78,6 +78,7 @@ struct user_role {
     int64_t user_id;
     const char *role;
 };
+/* Gives them all, in one statement; whoever has a role already keeps it.  YES or UNKNOWN. */
 enum answer users_add_roles(struct db *db, struct arena *arena, const struct user_role *roles,
                             size_t count);
 
@@ -89,6 +90,7 @@ enum answer users_add_roles(struct db *db, struct arena *arena, const struct use
  * on, user's own where that stays. */
 enum answer users_logged_in(struct db *db, struct arena *arena, const struct user *user,
                             const char *new_hash);
+/* old_hash: the one that must still be there. */
 enum answer users_change_password(struct db *db, struct arena *arena, int64_t id,
                                   const char *old_hash, const char *new_hash);
 enum answer users_set_password(struct db *db, struct arena *arena, int64_t id, const char *new_hash);
