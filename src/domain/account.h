@@ -3,7 +3,9 @@
  * administrator with anybody's.
  *
  * Whatever takes something from a user is written to the database first and to their sessions
- * after, so that a login at the same moment cannot slip through between (see login.c).
+ * after, so that a login at the same moment cannot slip through between (see login.c).  Where users
+ * change their own password, and where one is deleted, the sessions end before as well: an outage of
+ * Redis between the two leaves no thief signed in.
  */
 #ifndef DOMAIN_ACCOUNT_H
 #define DOMAIN_ACCOUNT_H
@@ -19,6 +21,8 @@ struct field_errors {
     struct field_error list[8];
     size_t count;
 };
+/* Notes what is wrong with a field; both texts are kept by reference.  sentence NULL: nothing is.  Further
+ * ones than there is room for are dropped. */
 void field_errors_add(struct field_errors *errors, const char *field, const char *sentence);
 
 enum account_result {
@@ -44,7 +48,8 @@ struct account_request {
 void account_check(const struct realm *realm, const struct account_request *request,
                    struct field_errors *errors);
 
-/* A new user.  The hash "*" in place of a password (password NULL) matches nothing. */
+/* A new user; password NULL: one whom no password signs in.  ACCOUNT_DONE: *user (in arena) is filled.
+ * ACCOUNT_INVALID: *errors says why; also ACCOUNT_EMAIL_TAKEN, ACCOUNT_USERNAME_TAKEN, ACCOUNT_UNKNOWN. */
 enum account_result account_register(const struct realm *realm, struct arena *arena,
                                      const struct account_request *request, struct user *user,
                                      struct field_errors *errors);
@@ -55,6 +60,9 @@ struct profile_change {
     enum name_change username_change, display_name_change;
     const char *username, *display_name; /* with NAME_SET */
 };
+/* Changes the names of a user and tells their sessions.  ACCOUNT_DONE: *user (in arena) is as they are now.
+ * ACCOUNT_INVALID: see *errors; ACCOUNT_USERNAME_TAKEN; ACCOUNT_NOT_FOUND; ACCOUNT_UNKNOWN: a store could
+ * not be asked, and the change may have been made. */
 enum account_result account_change_profile(const struct realm *realm, struct arena *arena,
                                            int64_t id, const struct profile_change *change,
                                            struct user *user, struct field_errors *errors);
@@ -65,33 +73,40 @@ struct password_change {
     const char *sid;     /* the session that goes on */
     const char *address; /* the client's, for the limits */
 };
-/* Every other session of the user ends. */
+/* The user changes their own password, and every other session of theirs ends.  Besides ACCOUNT_DONE:
+ * ACCOUNT_WRONG_PASSWORD (the old one), ACCOUNT_LIMITED (*limit says for how long), ACCOUNT_INVALID (the new
+ * one: see *errors), ACCOUNT_NOT_FOUND, ACCOUNT_UNKNOWN.  *limit is filled once it was asked about. */
 enum account_result account_change_password(const struct realm *realm, struct arena *arena,
                                             int64_t id, const struct password_change *change,
                                             struct field_errors *errors,
                                             struct throttle_result *limit);
-/* The user deletes themself. */
+/* The user deletes themself, with all sessions; results as above. */
 enum account_result account_delete_own(const struct realm *realm, struct arena *arena, int64_t id,
                                        const char *password, size_t len, const char *address,
                                        struct throttle_result *limit);
 
-/* For administrators.  user: as account_find found them -------------------------------------- */
+/* For administrators; user is as account_find found them.  ACCOUNT_NOT_FOUND: they are gone since.  With
+ * ACCOUNT_UNKNOWN a store could not be asked, and the change may have been made: do it again. */
 
 /* name: an id, an email address or a username that is not digits alone.  ANSWER_NO: there is nobody. */
 enum answer account_find(const struct realm *realm, struct arena *arena, const char *name,
                          struct user *user);
+/* Another password, and all of the user's sessions end.  ACCOUNT_INVALID: see *errors. */
 enum account_result account_set_password(const struct realm *realm, struct arena *arena,
                                          const struct user *user, const char *password, size_t len,
                                          struct field_errors *errors);
-/* Disabling ends every session. */
+/* Disabling ends all of the user's sessions; enabling brings none back. */
 enum account_result account_set_disabled(const struct realm *realm, struct arena *arena,
                                          const struct user *user, bool disabled);
+/* The user is gone, with roles and all sessions. */
 enum account_result account_delete(const struct realm *realm, struct arena *arena,
                                    const struct user *user);
-/* Takes effect in living sessions at once.  NOT_FOUND: had it already, or has it not; INVALID: all
- * roles together would be longer than 1 KiB. */
+/* Gives a role that account_role_is_sane, or takes it; living sessions show it at once.
+ * ACCOUNT_NOT_FOUND: they had it already, or have it not; ACCOUNT_INVALID: all roles together would be longer
+ * than 1 KiB. */
 enum account_result account_set_role(const struct realm *realm, struct arena *arena,
                                      const struct user *user, const char *role, bool has);
+/* Whether a text may be a role: see account_check.h. */
 bool account_role_is_sane(const char *role);
 
 #endif

@@ -60,6 +60,7 @@ void audit_free(struct audit **audit);
 struct audit_scene {
     const char *actor, *user_id, *session, *address, *request_id;
 };
+/* audit NULL: nothing happens. */
 void audit_set_scene(struct audit *audit, const struct audit_scene *scene);
 
 /* What happened.  Members that are NULL are the scene's, or not known. */

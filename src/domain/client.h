@@ -22,9 +22,11 @@ const char *client_secret_refusal(const char *secret, size_t len);
  * nobody sees by a text whether it was random. */
 bool client_secret_is_guessable(const char *secret, size_t len);
 
+/* A new secret as text (base64url) with a NUL; the caller's to wipe. */
 void client_make_secret(char out[CLIENT_SECRET_SIZE]);
 
-/* NO: there is a client with this id already. */
+/* A client with a secret of len bytes, both of which must be fine (see above).  NO: there is one with this
+ * id already. */
 enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
                        const char *secret, size_t len);
 

@@ -34,8 +34,10 @@ struct import_row {
 
 struct import;
 
-/* Remembers names across batches where a dry run inserts none: 32 bytes a row. */
+/* One import, of any number of batches; realm is borrowed.  A dry run inserts nobody, and so remembers names
+ * across batches itself: 32 bytes a row. */
 struct import *import_new(const struct realm *realm, bool dry_run);
+/* Clears the pointer; import and *import may be NULL. */
 void import_free(struct import **import);
 
 /* At most IMPORT_BATCH rows; every outcome is filled in.  ANSWER_UNKNOWN: MariaDB could not be asked

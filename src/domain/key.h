@@ -23,6 +23,7 @@ enum key_alg { KEY_HS256, KEY_HS384, KEY_HS512, KEY_RS256, KEY_ES256, KEY_ALGS }
 const char *key_alg_name(enum key_alg alg);
 /* Exactly that name; false: there is none such. */
 bool key_alg_read(const char *name, enum key_alg *alg);
+/* Whether one secret signs and verifies (HMAC), rather than a pair of keys. */
 bool key_alg_is_symmetric(enum key_alg alg);
 /* HMAC: the fewest bytes of a secret (RFC 7518 section 3.2: as long as the digest). */
 size_t key_alg_min_secret(enum key_alg alg);

@@ -13,6 +13,7 @@
 
 struct key_board;
 
+/* How many bytes of zeroed memory, shared by master and workers, a board is. */
 size_t key_board_size(void);
 
 /* Master: what it remembers between looks; zeroed at first. */

@@ -30,6 +30,7 @@ uint64_t key_dir_print(const char *directory);
 /* What is there ---------------------------------------------------------------------------------- */
 
 enum key_state { KEY_SIGNING, KEY_PUBLISHED, KEY_VERIFY_ONLY, KEY_RETIRED };
+/* "signing", "published", "verify-only", "retired"; static. */
 const char *key_state_name(enum key_state state);
 
 struct key_entry {
@@ -52,9 +53,9 @@ struct key_scan {
  * key_scan_free in any case. */
 bool key_scan(const char *directory, struct key_scan *scan, char *why, size_t why_size);
 void key_scan_free(struct key_scan *scan);
-/* NULL: there is none of that name. */
+/* The entry of a key, which stays the scan's; NULL: there is none of that name. */
 struct key_entry *key_scan_find(const struct key_scan *scan, const char *kid);
-/* public_only: what key_entry_read says of it. */
+/* What the key is used for.  public_only: key_entry_read found only the public half of a pair. */
 enum key_state key_entry_state(const struct key_scan *scan, const struct key_entry *entry,
                                bool public_only);
 /* Since when it is in that state, in milliseconds since 1970. */

@@ -15,6 +15,7 @@
 
 struct keyring;
 
+/* An empty one, to be filled by keyring_add and keyring_complete; freed with keyring_free. */
 struct keyring *keyring_new(void);
 /* Wipes; *ring may be NULL. */
 void keyring_free(struct keyring **ring);
@@ -25,6 +26,7 @@ void keyring_add(struct keyring *ring, struct key *key);
  * name, or it cannot sign. */
 bool keyring_complete(struct keyring *ring, const char *kid);
 
+/* How many keys there are, and each of them, borrowed from the ring; index is below that count. */
 size_t keyring_count(const struct keyring *ring);
 const struct key *keyring_at(const struct keyring *ring, size_t index);
 /* The key that signs; never NULL. */

@@ -19,7 +19,8 @@
  * NULL: nothing.  Left out around hashes of a millisecond or two (bcrypt of cost 4 and 5). */
 void password_around(void (*before)(void *context), void (*after)(void *context), void *context);
 
-/* A new hash with today's parameters.  False: libxcrypt failed (logged). */
+/* A new hash with today's parameters, with a NUL.  False: the password is no UTF-8 or longer than
+ * password_max_bytes (it should have been refused before), or libxcrypt failed. */
 bool password_hash(const struct conf *conf, const char *password, size_t len,
                    char out[PASSWORD_HASH_SIZE]);
 
@@ -41,7 +42,7 @@ bool password_is_outdated(const struct conf *conf, const char *hash);
  * bounds, and not cut short. */
 bool password_hash_is_whole(const struct conf *conf, const char *hash);
 
-/* The longest password that a new hash takes. */
+/* The longest password that a new hash takes, in bytes of UTF-8 as canon_password makes them. */
 size_t password_max_bytes(const struct conf *conf);
 
 /* password_policy.c: why a text may not become a password, as a sentence; NULL: it may.  email and

@@ -26,6 +26,7 @@ struct rest {
 /* A try that began at that clock_mono_ms has failed just now; least_ms: how long it rests in any case,
  * 0: not at all after one that failed in less than a fifth of REST_MIN_MS. */
 void rest_after(struct rest *rest, int64_t begun, int64_t least_ms);
+/* Whether nothing is to be tried yet. */
 bool rest_goes_on(const struct rest *rest);
 
 #endif

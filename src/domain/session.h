@@ -56,19 +56,24 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
                          const struct session_client *client, struct grant *grant,
                          bool *user_changed);
 
+/* What a session says of its user; texts are borrowed from user. */
 struct session_who session_who_of(const struct user *user);
 
 /* Ending, each in one round trip (and a look at every key there is, page by page, where Redis drops keys
  * when it is full) ------------------------------------------------------------------------------- */
 
+/* One session and its refresh token.  user_id: whose it must be; NULL: anybody's.  token: blacklisted along
+ * with it.  NO: there was no such session, or it is somebody else's; UNKNOWN: Redis could not be asked. */
 enum answer session_end(const struct realm *realm, struct arena *arena, const char *sid,
                         const char *user_id, struct token_end token);
-/* Of whoever it is; YES: *user_id (in arena) says of whom. */
+/* The same, whosever it is; YES: *user_id (in arena) says whose it was. */
 enum answer session_end_of_anybody(const struct realm *realm, struct arena *arena, const char *sid,
                                    const char **user_id);
+/* All of a user's; except: a sid that goes on, NULL: none.  YES: *ended of them there were, which may be 0;
+ * UNKNOWN: some or all of them may still be there. */
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
                             const char *except, struct token_end token, int64_t *ended);
-/* After names or roles changed: reads the user anew and tells every session. */
+/* After names or roles changed: reads the user anew and tells every session.  NO: there is no such user. */
 enum answer session_rename(const struct realm *realm, struct arena *arena, int64_t user_id);
 
 #endif

@@ -36,6 +36,7 @@ struct site_gates {
 /* A realm with connections of its own (opened on first use); everything else is the site's, which
  * must outlive it. */
 void realm_open(struct realm *realm, const struct site *site, struct site_gates *gates);
+/* Writes what is still noted for the audit trail and of logins, and closes the connections. */
 void realm_close(struct realm *realm);
 
 #endif

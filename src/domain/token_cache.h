@@ -24,7 +24,9 @@ struct token_cache_entry {
     int64_t exp; /* seconds since 1970; 0: the entry is free */
 };
 
+/* An empty one (0.5 MiB, touched as it is used). */
 struct token_cache *token_cache_new(void);
+/* Clears the pointer; *cache may be NULL. */
 void token_cache_free(struct token_cache **cache);
 /* Forgets every token. */
 void token_cache_clear(struct token_cache *cache);
