@@ -32,7 +32,10 @@ struct conn {
     TAILQ_ENTRY(conn) entry; /* in the list of its state's deadlines, or of what is ready */
 };
 
+/* A connection that was just accepted, in no list of the loop yet; fd is its own from now on. */
 struct conn *conn_new(struct loop *loop, int fd);
+/* Closes fd where that is not done, wipes the buffers, and keeps the memory for the next one; NULL is fine.
+ * It must have left its list, and epoll. */
 void conn_free(struct conn *conn);
 
 enum conn_event {
@@ -48,8 +51,9 @@ enum conn_event {
 enum conn_event conn_read(struct conn *conn, struct buf *scratch, size_t max_body);
 /* Looks for a whole request in what was read before. */
 enum conn_event conn_parse(struct conn *conn, size_t max_body);
-/* Writes what can be written without blocking. */
 enum conn_written { CONN_SOME_LEFT, CONN_ALL_SENT, CONN_WRITE_FAILED };
+/* Writes what can be written without blocking.  CONN_ALL_SENT: out is empty; CONN_WRITE_FAILED: the peer is
+ * gone. */
 enum conn_written conn_write(struct conn *conn);
 /* Gives back what the finished request held. */
 void conn_next(struct conn *conn);

@@ -71,6 +71,8 @@ struct loop_options {
 
 struct loop;
 
+/* options is copied, what it points to is borrowed for the loop's life.  Never NULL: what the system refuses
+ * is logged, and loop_run returns false. */
 struct loop *loop_new(const struct loop_options *options);
 /* Serves until ordered to stop and, if draining, until what has begun is done.  Returns false when
  * the system gave out (the reason is logged). */

@@ -56,6 +56,7 @@ enum fcgi_progress fcgi_read(struct fcgi_reader *reader, struct buf *in, size_t 
                              struct buf *out);
 /* Makes ready for the next request; large buffers are given back. */
 void fcgi_reader_reset(struct fcgi_reader *reader);
+/* Wipes and frees its buffers; it can be used again. */
 void fcgi_reader_free(struct fcgi_reader *reader);
 
 /*
