@@ -8,7 +8,7 @@
 
 /* Makes the board, once for each process; ends the process when there is no memory. */
 void board_create(void);
-/* slot is below POOL_MAX_WORKERS. */
+/* A worker's place on the board; slot is below POOL_MAX_WORKERS. */
 struct board_slot *board_slot(unsigned slot);
 /* Zeroes a slot and says whose it will be; pid stays 0 until the worker exists. */
 void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name);
@@ -18,6 +18,7 @@ bool board_turn(unsigned slot, unsigned most, bool wanted);
 void board_count_death(const char *name);
 /* Master only: how many connections wait at that pool's socket. */
 void board_set_queue(const char *name, int64_t waiting);
+/* The slot is free, its counts are zero; its pool's name stays. */
 void board_clear(unsigned slot);
 
 #endif

@@ -64,6 +64,7 @@ bool children_reap(pid_t pid, int status);
 /* Orders workers of one generation (NULL: of all): SIGTERM once, or SIGQUIT; they are killed at
  * kill_ms (clock_mono_ms), which a later order never postpones. */
 void children_order(const struct generation *generation, int signal_number, int64_t kill_ms);
+/* Kills workers that were ordered to end and have not by their kill_ms. */
 void children_kill_overdue(void);
 /* Kills workers whose loop stands still: a deadlock, a library that waits without end, a process that
  * somebody stopped.  passed_ms: the time since the last call, as far as this process ran in it: a

@@ -19,7 +19,8 @@
 #include "pool/children.h"
 #include "pool/listen.h"
 
-/* Sets the variable, and lets the descriptors survive; handover_cancel takes both back. */
+/* Sets the variable, and lets the descriptors survive an execve; handover_cancel takes both back.  number:
+ * the latest generation's. */
 void handover_leave(const struct listen_set *set, const struct channels *channels, uint32_t number);
 void handover_cancel(const struct listen_set *set, const struct channels *channels);
 

@@ -59,8 +59,9 @@ void master_tells_ready(const struct master *master);
 
 /* reload.c: called in every turn of the loop. */
 void reload_go_on(struct master *master);
-/* upgrade.c: the same; and the checker's end (false: that process is another's). */
+/* upgrade.c: the same for SIGUSR2. */
 void upgrade_go_on(struct master *master);
+/* A process that waitpid returned; false: it is not the one that checks the new program. */
 bool upgrade_reap(struct master *master, pid_t pid, int status);
 /* Ends a check that is under way. */
 void upgrade_cancel(struct master *master);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The service serves, for the first time or again after a reload.  status: one line for people. */
 void notify_ready(const char *status);
 /* With the time that Type=notify-reload asks for. */
 void notify_reloading(void);
@@ -17,6 +18,7 @@ void notify_stopping(int64_t patience_ms);
 /* How often notify_alive is to be called, in milliseconds: half of what the manager waits for
  * (WatchdogSec=); 0: it does not watch this process. */
 int64_t notify_alive_every_ms(void);
+/* For the manager's watchdog: this process still does its work. */
 void notify_alive(void);
 
 #endif

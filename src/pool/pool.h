@@ -97,8 +97,9 @@ enum worker_order worker_told(const struct worker *worker);
 void worker_ready(const struct worker *worker);
 /* The worker goes on: at least every hang_ms / 4, with or without work. */
 void worker_beat(const struct worker *worker);
-/* Counts on the board: how many requests were answered; busy_since is clock_mono_ms or 0. */
+/* For the board: how many requests it has answered since its birth. */
 void worker_served(const struct worker *worker, uint64_t requests);
+/* For the board: since when it has been at a request (clock_mono_ms); 0: it is idle. */
 void worker_busy(const struct worker *worker, int64_t since_mono_ms);
 /*
  * Long work goes by turns, so that one of several workers is always there for short work: all but
@@ -112,9 +113,10 @@ bool worker_turn(const struct worker *worker, bool wanted);
 /*
  * What fills a processor for a while: at most so many workers of all pools and generations do it at once.
  * Returns when this one may, after PERMIT_WAIT_MS in any case: nobody is locked out by one that is stuck.
- * Beats while it waits.  worker_permit_end: it is done.
+ * Beats while it waits.
  */
 void worker_permit(const struct worker *worker, unsigned most);
+/* It is done; nothing happens where none was had. */
 void worker_permit_end(const struct worker *worker);
 
 /* How many connections wait at the worker's listening socket; -1: the system does not say. */

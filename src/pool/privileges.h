@@ -20,6 +20,7 @@ struct privileges {
 /* user empty: gatehouse where that user exists, else nobody, with a warning; group empty: the
  * user's. Returns 0, or EX_CONFIG after an error was logged.  Free with privileges_free. */
 int privileges_find(const char *user, const char *group, struct privileges *out);
+/* Frees the list of groups; the struct is the caller's, and empty afterwards. */
 void privileges_free(struct privileges *privileges);
 /* Worker: for good.  False, logged: it must not serve. */
 bool privileges_drop(const struct privileges *privileges);

@@ -13,6 +13,7 @@ struct program {
 
 /* Call at start, while the file that runs still has its name. */
 void program_find(struct program *program, char **argv);
+/* Frees what the struct holds; the struct is the caller's. */
 void program_free(struct program *program);
 /* Forks a check: the file with our arguments and -T, whose output goes nowhere and whose complaints
  * go to our standard error.  Returns its process id, or -1 with errno. */
