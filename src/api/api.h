@@ -27,6 +27,7 @@ struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch);
 void api_want_secret(struct api *api, const char *secret);
 /* Is called before each step of a request: what a batch does in all may rightly take long. */
 void api_on_step(struct api *api, void (*beat)(void *context), void *context);
+/* Frees it, the secret wiped, and clears the pointer; api and *api may be NULL. */
 void api_free(struct api **api);
 
 /* What serve of struct loop_options is to do.  Returns how many were answered: the others, which have

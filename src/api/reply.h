@@ -41,9 +41,11 @@ enum error_code {
 /* Adds a header to the answer that is to come. */
 void reply_header(struct request *request, const char *name, const char *value);
 
-/* For metrics: statuses and codes of errors by number; 0 and NULL beyond the last. */
+/* For metrics, which know statuses by a number: that of a status (0 is 500, and what is not listed), and the
+ * status of a number (0 beyond the last). */
 unsigned reply_status_index(int status);
 int reply_status_at(unsigned index);
+/* The code of an enum error_code, as answers carry it; NULL beyond the last. */
 const char *reply_error_name(unsigned code);
 
 /* 200 with a body that is no JSON. */
@@ -55,17 +57,22 @@ void reply_json(struct request *request, int status, json *body);
 void reply_public(struct request *request, const char *text, int64_t max_age_s);
 /* {"message": message} */
 void reply_message(struct request *request, const char *message);
+/* A status without a body. */
 void reply_empty(struct request *request, int status);
+/* An error: its status, its code and the sentence that goes with it, and the headers that it needs
+ * (WWW-Authenticate, Retry-After).  A person who opened a page may be led to the login page instead. */
 void reply_error(struct request *request, enum error_code code);
 /* invalid_request with its fields. */
 void reply_fields(struct request *request, const struct field_errors *errors);
-/* The fixed sentence, or another that says more. */
+/* The same with another sentence that says more; it is for people. */
 void reply_error_because(struct request *request, enum error_code code, const char *sentence);
 /* Adds the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10) of the limits that the request
  * was counted by; none where none was asked. */
 void reply_limits(struct request *request, const struct throttle_result *limit);
+/* rate_limited, with Retry-After from limit; logged, and recorded in the audit trail now and then. */
 void reply_limited(struct request *request, const struct throttle_result *limit);
-/* ACCOUNT_DONE is no error and not for here. */
+/* The error that a result stands for; ACCOUNT_DONE is none and not for here.  errors: with ACCOUNT_INVALID;
+ * limit: with ACCOUNT_LIMITED; else they may be NULL. */
 void reply_account_error(struct request *request, enum account_result result,
                          const struct field_errors *errors, const struct throttle_result *limit);
 

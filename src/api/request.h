@@ -72,8 +72,9 @@ void request_read(struct request *request, struct fcgi_request *fcgi);
 /* Asked for something; go on with step once it is answered. */
 void request_then(struct request *request, void (*step)(struct request *request));
 
-/* The body's members, each noting what is wrong with it in errors.  A text that is missing or null
- * is NULL. */
+/* Members of the body, each noting what is wrong with it in errors.  A text that is missing or null is NULL,
+ * and wrong where it is required; len (NULL: not wanted) receives its bytes.  A flag that is missing is
+ * false. */
 struct field_errors;
 const char *request_text(const struct request *request, const char *name, bool required,
                          struct field_errors *errors, size_t *len);
