@@ -83,6 +83,7 @@ const char *args_option(const struct ctl *ctl, const char *name);
 
 /* help.c -------------------------------------------------------------------------------------- */
 
+/* How to call the program, and every verb, on standard output. */
 void help_all(void);
 /* All verbs of a noun; word NULL: of that noun.  CTL_USAGE: there is none. */
 int help_on(const char *noun, const char *word);
@@ -114,6 +115,7 @@ struct table {
 struct table table_new(struct arena *arena, const char *const *heads, size_t most);
 /* cells: one for each column; borrowed.  NULL and "" are shown as a dash. */
 void table_row(struct table *table, const char *const *cells);
+/* Writes it to standard output, columns aligned; nothing with --json. */
 void table_print(const struct ctl *ctl, const struct table *table);
 
 /* input.c ------------------------------------------------------------------------------------- */
@@ -123,6 +125,7 @@ struct input {
     char *bytes;
     size_t len;
 };
+/* Wipes and frees; what was never read is fine. */
 void input_free(struct input *input);
 
 /* One line of standard input, without its end; from a terminal it is asked for with prompt, and not
@@ -142,7 +145,7 @@ bool input_confirms(const char *question);
 /* CTL_DONE, or CTL_NO_STORE after saying which store cannot be reached. */
 int reach_database(struct ctl *ctl);
 int reach_redis(struct ctl *ctl);
-/* A store failed on the way. */
+/* Says that a store failed on the way, and returns CTL_NO_STORE. */
 int store_failed(const struct ctl *ctl);
 /* CTL_DONE, or the exit code after saying that nobody has this name. */
 int find_user(struct ctl *ctl, const char *name, struct user *user);
@@ -152,7 +155,7 @@ int account_outcome(const struct ctl *ctl, enum account_result result, const cha
 /* A whole number within bounds; false: it is none. */
 bool number_read(const char *text, int64_t min, int64_t max, int64_t *out);
 
-/* verb_jws.c: token verify --jws. */
+/* verb_jws.c: token verify --jws, a signature alone.  The exit code. */
 int verify_jws(struct ctl *ctl);
 
 /* The audit trail: record.c -------------------------------------------------------------------- */
@@ -170,6 +173,8 @@ void record_finish(struct ctl *ctl);
 
 /* The verbs ----------------------------------------------------------------------------------- */
 
+/* Each is a row of the table in main.c, which has its operands, its options and its help: verb_user_add is
+ * user add.  They return the exit code, after saying on standard error why it is not CTL_DONE. */
 int verb_audit(struct ctl *ctl);
 int verb_audit_prune(struct ctl *ctl);
 int verb_client_add(struct ctl *ctl);

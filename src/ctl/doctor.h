@@ -44,7 +44,8 @@ void doctor_sockets(struct doctor *doctor);
 /* Whether whoever a web server runs as may connect to the pools' sockets. */
 void doctor_web_user(struct doctor *doctor, const struct doctor_user *user);
 
-/* doctor_stores.c */
+/* doctor_stores.c: whether the store can be reached and does what the service needs, its version, rights,
+ * limits and settings. */
 void doctor_redis(struct doctor *doctor);
 void doctor_mariadb(struct doctor *doctor);
 /* A clock that was asked for: ms since 1970, by then and later ours. */

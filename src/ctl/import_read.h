@@ -31,6 +31,7 @@ struct import_reader {
 /* Looks at what the file begins with, and reads the names of the columns.  False: why says why not
  * (at least 200 bytes). */
 bool import_reader_open(struct import_reader *reader, FILE *from, char *why, size_t why_size);
+/* Frees what it holds; the file stays open. */
 void import_reader_close(struct import_reader *reader);
 /* The next row, its texts in arena; one that cannot be read has a reason.  False: that was all. */
 bool import_reader_next(struct import_reader *reader, struct arena *arena, struct import_row *row);

@@ -21,12 +21,13 @@ struct services {
 
 /* Asks all of them, and gives them together that much time; free with services_free. */
 void services_ask(const struct ctl *ctl, int64_t within_ms, struct services *services);
+/* Frees what was answered; the struct is empty afterwards. */
 void services_free(struct services *services);
 
 /* Members of what one said; 0 or "" where there is none. */
 int64_t service_int(const json *object, const char *name);
 const char *service_text(const json *object, const char *name);
-/* NULL: there is none. */
+/* The same for what has members of its own, borrowed from object; NULL: there is none. */
 json *service_array(const json *object, const char *name);
 json *service_object(const json *object, const char *name);
 

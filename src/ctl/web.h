@@ -11,6 +11,8 @@ struct web_server {
     const char *conf, *prefix;
 };
 
+/* Read the configuration of such a server, as the server itself shows it, and say what is good and what is
+ * wrong about the way it uses gatehouse. */
 void web_nginx(struct doctor *doctor, const struct web_server *server);
 void web_apache(struct doctor *doctor, const struct web_server *server);
 void web_lighttpd(struct doctor *doctor, const struct web_server *server);
