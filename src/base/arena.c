@@ -98,7 +98,7 @@ static struct block *block_for(struct arena *arena, size_t size) {
     return arena->current = *link;
 }
 
-/* So that what comes next is aligned. */
+/* The size rounded up, so that what is taken next is aligned too. */
 static size_t rounded(size_t size) {
     const size_t unit = alignof(max_align_t);
     if (size > SIZE_MAX - unit)
@@ -148,7 +148,7 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
         block->used += size < room ? size : room;
         return text;
     }
-    /* What did not fit would be behind all that is wiped. */
+    /* The part that did fit lies behind block->used, where block_wipe does not reach. */
     if (room)
         secret_wipe(text, room);
     text = arena_alloc(arena, (size_t)len + 1);

@@ -10,7 +10,7 @@ void csv_open(struct csv *csv, FILE *from) {
         ungetc(first, from);
         return;
     }
-    /* Whatever begins so and is no mark is no UTF-8 that anybody wants: it is passed over too. */
+    /* Without a look at the next two bytes: no file of ours begins with this one and not with the mark. */
     (void)getc_unlocked(from);
     (void)getc_unlocked(from);
 }
@@ -19,7 +19,7 @@ void csv_close(struct csv *csv) {
     buf_free(&csv->text);
 }
 
-/* Behind the end of this line, after something was wrong with it. */
+/* Something is wrong with a line: passes over the rest of it.  last: the byte that was read last. */
 static enum csv_result bad(struct csv *csv, int last, const char *sentence, const char **why) {
     while (last != '\n' && last != EOF)
         last = getc_unlocked(csv->from);
@@ -28,7 +28,7 @@ static enum csv_result bad(struct csv *csv, int last, const char *sentence, cons
     return CSV_BAD;
 }
 
-/* The byte behind a CR belongs to it where it is LF. */
+/* The next byte; CR and LF together are one LF. */
 static int next_byte(struct csv *csv) {
     int c = getc_unlocked(csv->from);
     if (c != '\r')

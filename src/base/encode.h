@@ -1,5 +1,6 @@
 /*
- * encode: bytes as text and back, strictly: one text for each bytes, one bytes for each text.
+ * encode: bytes as text and back, strictly: bytes have exactly one text, and no other text is accepted for
+ * them.
  */
 #ifndef BASE_ENCODE_H
 #define BASE_ENCODE_H

@@ -35,7 +35,7 @@ static bool count_members(json *value, size_t *members) {
     return true;
 }
 
-/* NULL with false: json-c refused it; NULL with true: it is null, for which json-c has no value. */
+/* False: json-c refused it.  True with *out NULL: the document is null, for which json-c has no value. */
 static bool build(const char *text, size_t len, json **out) {
     /* json-c counts the scalar inside as a level of its own, and the one it looks for next. */
     struct json_tokener *tokener = json_tokener_new_ex(JSON_MAX_DEPTH + 2);

@@ -33,7 +33,8 @@ static const char *who = "";
 static const char *context_request_id;
 static const char *context_address;
 
-/* Lines by their message, which never varies and is told by its address. */
+/* How often one message was written in its period.  A message is a constant: its address tells it from
+ * others. */
 struct repeat {
     const char *message; /* NULL: free */
     int64_t ends, written, left_out;
@@ -90,7 +91,7 @@ static bool add(struct line *line, const char *bytes, size_t len) {
     return true;
 }
 
-/* Into the room that add leaves free; the callers need less than ENDING of it in all. */
+/* Writes into the ENDING bytes that add leaves free; all callers together need fewer. */
 static void end_with(struct line *line, const char *text) {
     size_t len = strlen(text);
     if (line->len + len > sizeof line->data)
@@ -263,7 +264,8 @@ static void write_line(enum log_level level, const char *message, const struct l
 
 /* Lines that repeat ------------------------------------------------------------------------------- */
 
-/* Not about one request: it is said without its id. */
+/* Says how many lines with this message were left out.  They may have been about other requests than the one
+ * at hand, so this line does not carry its id. */
 static void tell(struct repeat *repeat) {
     const char *request_id = context_request_id, *address = context_address;
     const struct log_field fields[] = {F_STR("repeated", repeat->message),
@@ -277,7 +279,7 @@ static void tell(struct repeat *repeat) {
     silent--;
 }
 
-/* The message's own, a free one, or that of the message whose period ends first. */
+/* The entry of this message; else a free one; else the one whose period ends first is given up for it. */
 static struct repeat *repeat_of(const char *message) {
     struct repeat *best = NULL;
     for (size_t i = 0; i < sizeof repeats / sizeof *repeats; i++) {

@@ -47,7 +47,7 @@ static bool call(void) {
     return false;
 }
 
-/* Who listened may have ended, and another listens at the same place. */
+/* Tries twice: the listener may have been started anew, and then this connection leads to nobody. */
 static bool send_datagram(const struct iovec *parts, size_t count) {
     const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count};
     for (int tries = 0; tries < 2; tries++) {
@@ -83,8 +83,8 @@ static bool send_to_journal(int priority, struct iovec line) {
     return send_datagram(parts, 3);
 }
 
-/* Standard error is shared with whoever started us: its mode is not ours to change, so it is asked
- * first.  A pipe that says yes takes a page at least. */
+/* Standard error is shared with whoever started us, so it is not ours to make non-blocking: poll says
+ * whether a write would wait.  A pipe that is ready takes at least a page. */
 static bool write_to_stderr(struct iovec line) {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     const struct iovec parts[] = {line, {(char *)(uintptr_t) "\n", 1}};

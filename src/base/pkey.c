@@ -80,7 +80,7 @@ static const char *judge_p256(EVP_PKEY *pair) {
     return point_is_on_curve(pair) ? NULL : "its point is not on the curve";
 }
 
-/* A private key that is not its public one's would sign what nobody takes. */
+/* Whether the private half belongs to the public one: if not, nobody would accept what it signs. */
 static bool halves_match(EVP_PKEY *pair) {
     uint8_t signature[PKEY_SIGNATURE_MAX];
     size_t len = sizeof signature;
@@ -95,7 +95,7 @@ static bool halves_match(EVP_PKEY *pair) {
     return match;
 }
 
-/* Takes the pair in any case. */
+/* Judges a pair, and frees it where it is refused (NULL, *why). */
 static struct pkey *judged(EVP_PKEY *pair, enum pkey_kind kind, bool is_private,
                            const char **why) {
     *why = kind == PKEY_RSA ? judge_rsa(pair) : judge_p256(pair);
@@ -114,7 +114,7 @@ static struct pkey *judged(EVP_PKEY *pair, enum pkey_kind kind, bool is_private,
 
 /* Reading ---------------------------------------------------------------------------------------- */
 
-/* No service waits for somebody at its terminal. */
+/* Refuses an encrypted key: nobody is there to type its passphrase. */
 static int no_passphrase(char *text, int size, int writing, void *asked) {
     (void)text;
     (void)size;
