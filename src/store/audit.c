@@ -8,7 +8,8 @@
 /* The widths of the columns in sql/0003_audit.sql. */
 enum { EVENT_MAX = 32, EMAIL_MAX = 254, ACTOR_MAX = 128, ADDRESS_MAX = 64, ID_MAX = 64 };
 
-/* As it is; or cut, and readable: a web server may hand over any bytes as the client's address. */
+/* A text for a column of most bytes: as it is where it fits and is UTF-8, else cut, and its bytes beyond
+ * ASCII as question marks.  A web server may hand over any bytes as the client's address. */
 static struct db_value fitting(struct arena *arena, const char *text, size_t most) {
     size_t len = text != NULL ? strlen(text) : 0;
     if (text == NULL || (len <= most && utf8_valid(text, len)))
@@ -20,7 +21,7 @@ static struct db_value fitting(struct arena *arena, const char *text, size_t mos
     return db_text_or_null(copy);
 }
 
-/* Of AUDIT_TUPLE in sql.c. */
+/* How many values AUDIT_TUPLE in sql.c has. */
 enum { COLUMNS = 9 };
 
 static void fill_in(struct arena *arena, const struct audit_row *row, struct db_value *params) {

@@ -203,7 +203,7 @@ void cache_told_no(struct cache *cache, struct arena *arena) {
 static const char *const small_numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};
 
 static void send_ask(struct cache *cache, struct ask *ask, bool whole_script) {
-    if (ask->script >= SCRIPT_COUNT) /* marked, and then the connection broke */
+    if (ask->script >= SCRIPT_COUNT) /* exchange marked it, and then the connection broke */
         ask->script -= SCRIPT_COUNT;
     if (ask->script >= 0) {
         MUST(ask->key_count < (int)(sizeof small_numbers / sizeof *small_numbers));
@@ -265,8 +265,9 @@ static void take_reply(struct cache *cache, struct ask *ask, const struct reply 
                   link_has_sentinels(&cache->link) ? cache->link.primary.epoch : 0);
 }
 
-/* The connection broke before the answer to broke.  Those before it have theirs, but for scripts that
- * were to be sent whole: from the first of them on, all are asked once more. */
+/* Where to go on after the connection broke, before the ask `broke` was answered.  Those before it have their
+ * answers, except for scripts that Redis did not know and that were to be sent whole: where there is one,
+ * it and all behind it are asked once more. */
 static struct ask *first_left(struct ask *first, struct ask *broke) {
     for (struct ask *ask = first; ask != broke; ask = ask->next)
         if (ask->script >= SCRIPT_COUNT)

@@ -181,8 +181,8 @@ static bool connection_is_sound(unsigned error) {
            error == ER_TABLEACCESS_DENIED_ERROR || error == ER_DATA_TOO_LONG;
 }
 
-/* CR_SERVER_GONE_ERROR is reported before the statement was sent; CR_SERVER_LOST after, when the
- * server may have run it; and both of a connection that the server closed while it was idle. */
+/* CR_SERVER_GONE_ERROR means that the statement was not sent; CR_SERVER_LOST that it was, and the server may
+ * have run it.  Where the server closed the connection while it was idle, either may be reported. */
 static bool may_repeat(unsigned error, enum statement which) {
     return error == CR_SERVER_GONE_ERROR || error == ER_LOCK_DEADLOCK ||
            (error == CR_SERVER_LOST && sql_statements[which].reads);
@@ -213,7 +213,7 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         metrics_begin(TIMER_MARIADB);
         error = execute(db, arena, statement, params, param_count, result);
         metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
-        /* What a connection that broke is called where it was encrypted. */
+        /* With TLS this is how libmariadb reports a connection that broke. */
         if (error == CR_SSL_CONNECTION_ERROR)
             error = CR_SERVER_LOST;
         if (error == 0) {
@@ -244,7 +244,7 @@ void db_leave(struct db *db, const char *why) {
     log_down(db);
 }
 
-/* One that the server closed while it was idle is made anew. */
+/* Tries twice: the server may have closed the connection while it was idle. */
 enum answer db_begin(struct db *db) {
     static const char text[] = "START TRANSACTION";
     for (int tries = 0; tries < 2 && ensure(db); tries++) {

@@ -90,8 +90,8 @@ void db_rollback(struct db *db);
  * does, but logs nothing, repeats nothing, and tells nobody that MariaDB is away: many rows may take long. */
 enum answer db_run_wide(struct db *db, struct arena *arena, enum wide_statement which, size_t rows,
                         const struct db_value *params, struct db_result *result);
-/* Whether another worker has just found that MariaDB does not answer: what is of no use to anybody who
- * waits is not tried then, even on a connection that is still there. */
+/* Whether another worker has just found that MariaDB does not answer.  Work for which nobody waits is then
+ * put off, even where this connection still stands. */
 bool db_is_away(const struct db *db);
 /* Gives the connection up for a reason that the caller found; the next statement makes one to a host that
  * suits.  Not within a transaction. */

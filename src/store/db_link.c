@@ -28,8 +28,8 @@ static void note(struct db_link *link, const char *why) {
 static void set_options(struct db_link *link) {
     unsigned seconds = (unsigned)((link->conf->mariadb_timeout + 999) / 1000), off = 0;
     unsigned long_time = link->patient ? 7 * 86400 : seconds;
-    /* A table that somebody locks is that table's trouble: it is told of before the connection is
-     * given up, which would be the trouble of everything. */
+    /* Where somebody has locked a table, the server refuses the statement a second before we would give
+     * the connection up: then only what needs that table fails, and MariaDB is not taken to be away. */
     unsigned table_time = link->patient ? long_time : seconds > 1 ? seconds - 1 : 1;
     char init[320];
     /* The server ends what we no longer wait for, and what waits for a lock. */

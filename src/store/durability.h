@@ -1,6 +1,7 @@
 /*
- * durability: whether Redis keeps what it is told.  It works for us with any settings; with some it
- * signs people out when its memory is full, or when it crashes, and its administrator should know.
+ * durability: whether Redis keeps what it is told.  The service works with any settings of Redis; with
+ * some, people are signed out when its memory is full or when it crashes, which its administrator should
+ * know.
  */
 #ifndef STORE_DURABILITY_H
 #define STORE_DURABILITY_H

@@ -51,8 +51,9 @@ struct ask *limits_login_ask(struct cache *cache, struct arena *arena,
 enum answer limits_login_answer(const struct ask *ask, const struct login_rates *rates,
                                 struct login_limits *limits);
 
-/* The place is known from now on, with at most most others.  counted: what its way in has used up is
- * forgiven; known: which way that was. */
+/* Somebody signed in from this place: it is known from now on, and at most `most` places are.  counted: what
+ * this way in has used up of its limits is given back; known: it was the way of a known place, not that of
+ * strangers. */
 void limits_login_good(struct cache *cache, struct arena *arena,
                        const struct login_subject *subject, bool counted, bool known,
                        int64_t life_ms, int64_t most);

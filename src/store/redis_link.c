@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Replies of one flush; beyond, further blocks are taken and given back. */
+/* So much memory for replies is kept from one flush to the next; what was needed beyond goes back to the
+ * system. */
 #define REPLY_KEEP (256 * 1024)
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
                struct gate *gate) {

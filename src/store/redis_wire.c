@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "store/command.h"
 
-/* What the commands of one flush may keep. */
+/* A buffer for commands that grew beyond this is given back after the flush. */
 #define OUT_KEEP (64 * 1024)
 /* No question of ours is answered with more; a length that is only noise must not cost gigabytes. */
 #define REPLY_MAX_MEMBERS (1 << 20)

@@ -25,7 +25,7 @@ static const struct reply *last_reply(struct redis_wire *wire, int commands) {
     return reply;
 }
 
-/* In the flat list of names and values that SENTINEL MASTER answers. */
+/* Finds the epoch in the flat list of names and values that SENTINEL MASTER answers. */
 static bool read_epoch(const struct reply *list, uint64_t *epoch) {
     for (size_t i = 0; list->kind == REPLY_LIST && i + 1 < list->count; i += 2) {
         const char *name = reply_text(reply_at(list, i)), *value = reply_text(reply_at(list, i + 1));
@@ -104,7 +104,7 @@ static bool ask_one(const struct conf_redis_address *address, const struct senti
     return named;
 }
 
-/* The sentinels, those that rest last. */
+/* In which order to ask the sentinels: those that did not answer lately (rest_until) come last. */
 static size_t in_order(const struct conf_redis_address *address, const struct gate *gate,
                        size_t order[CONF_MAX_HOSTS]) {
     int64_t now = clock_mono_ms();
@@ -134,8 +134,9 @@ static size_t votes_for(const struct sentinel_primary *one, const struct sentine
     return votes;
 }
 
-/* Of the highest epoch, what most say; NULL while as many say otherwise.  (A sentinel that was set
- * up for another Redis names it at the same epoch; two of us must not follow different ones.) */
+/* Of the answers with the highest epoch, the one that most sentinels give; NULL while another is given as
+ * often.  (A sentinel that was set up for another Redis names that one at the same epoch; two hosts of ours
+ * must not follow different ones.) */
 static const struct sentinel_primary *elect(const struct sentinel_primary answers[], size_t count) {
     const struct sentinel_primary *best = NULL;
     size_t best_votes = 0;

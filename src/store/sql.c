@@ -94,7 +94,7 @@ const struct sql_wide sql_wides[WIDE_COUNT] = {
                            "display_name, password_hash, email_verified, disabled_at, created_at) "
                            "VALUES ",
                            "(?, ?, ?, ?, ?, ?, ?, IF(?, UTC_TIMESTAMP(3), NULL), UTC_TIMESTAMP(3))", ""},
-    /* Of many users one time, and never an earlier one than is there: it may be written late, or twice. */
+    /* One time for many users.  A later one that is there stays: this may be written late, or twice. */
     [WIDE_USERS_LAST_LOGIN] = {"UPDATE users SET last_login_at = ? WHERE id IN (", "?",
                                ") AND COALESCE(last_login_at < ?, TRUE)"},
     [WIDE_ROLES_INSERT] = {"INSERT IGNORE INTO user_roles (user_id, role) VALUES ", "(?, ?)", ""},

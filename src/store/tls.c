@@ -124,7 +124,8 @@ static bool expect(const struct tls_context *context, SSL *ssl, const char *name
                    : SSL_set1_host(ssl, name) == 1;
 }
 
-/* Waits for what libssl waits for.  False: for nothing, or no longer. */
+/* Waits until the socket is ready for what libssl wants to do.  False: libssl has failed, and waits for
+ * nothing; or the deadline has passed (late). */
 static bool wait_for(struct tls *tls, int rc, int64_t deadline) {
     int error = SSL_get_error(tls->ssl, rc);
     if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
@@ -142,7 +143,7 @@ static bool wait_for(struct tls *tls, int rc, int64_t deadline) {
     return false;
 }
 
-/* errno counts where libssl itself has no complaint. */
+/* problem: errno of the call that failed; it says why where libssl itself has no complaint. */
 static void note_failure(struct tls *tls, int problem) {
     bool ended = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING;
     if (tls->late)

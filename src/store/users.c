@@ -12,10 +12,10 @@ static bool is_on(const struct db_value *value) {
     return value->kind == DB_TEXT ? strcmp(value->text, "OFF") != 0 : value->number != 0;
 }
 
-/* Of USER_COLUMNS in sql.c. */
+/* Where the roles stand among the columns of USER_COLUMNS and USER_COLUMNS_ON in sql.c. */
 enum { ROLES_COLUMN = 9 };
 
-/* The columns of USER_COLUMNS in sql.c, in its order. */
+/* The columns as sql.c has them, in that order. */
 static void read_user(const struct db_row *row, struct arena *arena, struct user *user) {
     const struct db_value *column = row->columns;
     user->id = column[0].number;
@@ -39,7 +39,7 @@ static int by_role(const void *a, const void *b) {
     return strcmp(left->columns[ROLES_COLUMN].text, right->columns[ROLES_COLUMN].text);
 }
 
-/* Of one user's rows, each with a role. */
+/* The roles of one user, who has a row for each of them. */
 static const char *all_roles(struct db_result *result, struct arena *arena) {
     qsort(result->rows, result->row_count, sizeof *result->rows, by_role);
     size_t size = 0;

@@ -30,8 +30,8 @@ enum answer users_by_email(struct db *db, struct arena *arena, const char *canon
                            struct user *user);
 enum answer users_by_username(struct db *db, struct arena *arena, const char *canonical,
                               struct user *user);
-/* What none of them says of somebody who is not found: YES: they were looked for on a host that takes no
- * writes, and may be on another; NO: they are not there. */
+/* After one of these answered NO, whether it may be wrong.  YES: the host that was asked takes no writes, and
+ * another may know of the user; NO: there is no such user. */
 enum answer users_may_be_elsewhere(struct db *db, struct arena *arena);
 /* The next page after an id, at most limit users; NULL: MariaDB could not be asked. */
 struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64_t limit,
