@@ -122,7 +122,7 @@ static const char *actor_of(const struct audit *audit, const struct audit_note *
     return user != NULL ? arena_printf(audit->arena, "user:%s", user) : "";
 }
 
-/* Everything is copied: it outlives the request. */
+/* Copies every text, since the row is written when the request has gone. */
 static struct audit_row row_of(const struct audit *audit, const struct audit_note *note) {
     struct arena *arena = audit->arena;
     const struct audit_scene *scene = &audit->scene;
@@ -149,7 +149,7 @@ static void keep(struct audit *audit, const struct audit_row *row) {
     audit->end = &pending->next;
 }
 
-/* What is kept still lies in the arena. */
+/* Takes the arena's memory back, unless notes that still wait to be written lie in it. */
 static void clean_up(struct audit *audit) {
     if (audit->first == NULL)
         arena_reset(audit->arena, ARENA_KEEP);
@@ -249,7 +249,7 @@ static void write_one(struct audit *audit, const struct audit_row *row) {
     lose(audit, row, db_why(audit->db));
 }
 
-/* One statement, so that many take no longer than one may. */
+/* In one statement, so that many rows have no more time than one: the timeout is that of a statement. */
 static bool insert_all(struct audit *audit, const struct pending *pending, size_t count) {
     const struct audit_row **rows = arena_alloc(audit->arena, count * sizeof *rows);
     for (size_t i = 0; i < count; i++, pending = pending->next)
@@ -257,8 +257,9 @@ static bool insert_all(struct audit *audit, const struct pending *pending, size_
     return audit_insert_all(audit->db, audit->arena, rows, count) == ANSWER_YES;
 }
 
-/* False: none was written, and each is to be tried by itself: it may be one that the others fail for.
- * After a commit of which nobody knows how it ended they are lost rather than written twice. */
+/* False: none was written.  Then each is to be tried by itself, since one bad row may have kept the others
+ * out.  Where a commit failed, the rows may be there or not: they count as lost, which is better than having
+ * them twice. */
 static bool write_together(struct audit *audit, const struct pending *first, size_t count) {
     int64_t begun = clock_mono_ms();
     if (is_resting(audit))

@@ -97,7 +97,8 @@ enum answer audit_commit(const struct realm *realm, const struct audit_note *not
 
 /* Writes what was noted, several notes in one transaction: a commit waits for MariaDB's disk. */
 void audit_flush(const struct realm *realm);
-/* … once it is much, or has waited for a moment: for whoever has others to serve before. */
+/* The same, but only once there are many notes or they have waited for a moment: for callers that have other
+ * requests to serve. */
 void audit_flush_due(const struct realm *realm);
 /* Whether something waits to be written. */
 bool audit_has_notes(const struct realm *realm);

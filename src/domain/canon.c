@@ -8,7 +8,7 @@
 
 #define EMAIL_MAX 254
 
-/* What is composed and decomposed is itself then, in every form of Unicode's. */
+/* ASCII is the same in every normal form of Unicode. */
 static bool is_ascii(const char *text, size_t len) {
     unsigned char any = 0;
     for (size_t i = 0; i < len; i++)
@@ -26,7 +26,7 @@ const char *canon_username(struct arena *arena, const char *username) {
 
 static utf8proc_int32_t fold(utf8proc_int32_t codepoint, void *unused) {
     (void)unused;
-    /* The Turkish İ is no i: the dot is a letter's difference where it is written. */
+    /* The Turkish İ stays: where it is written, İ and I are different letters, and both would become i. */
     if (codepoint == 0x130)
         return codepoint;
     /* σ has another form at the end of a word, ς, and one capital for both, Σ. */

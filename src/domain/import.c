@@ -155,7 +155,7 @@ static int by_username(const void *a, const void *b) {
     return order != 0 ? order : (*x)->row->line < (*y)->row->line ? -1 : 1;
 }
 
-/* Drops whoever was decided upon. */
+/* Drops the candidates whose outcome is known by now. */
 static void keep_undecided(struct batch *batch) {
     size_t kept = 0;
     for (size_t i = 0; i < batch->count; i++)
@@ -180,7 +180,7 @@ static void drop_same_emails(struct batch *batch) {
     keep_undecided(batch);
 }
 
-/* Those that have a username, in its order; how many there are in *count. */
+/* The candidates that have a username, sorted by it; *count is how many there are. */
 static struct candidate **with_usernames(struct batch *batch, size_t *count) {
     struct candidate **list = arena_alloc(batch->arena, (batch->count + 1) * sizeof *list);
     *count = 0;
@@ -240,7 +240,7 @@ static void make_room(struct import *import) {
     free(before.seen);
 }
 
-/* False: it was there. */
+/* Notes a name (NULL: none is given).  False: an earlier row of this run had it. */
 static bool remember(struct import *import, char kind, const char *name) {
     if (name == NULL)
         return true;
@@ -338,7 +338,7 @@ static enum answer add_roles(const struct batch *batch) {
     return users_add_roles(batch->import->realm->db, batch->arena, list, count);
 }
 
-/* One event for the batch: who was in it is told by when they were made. */
+/* One event of the audit trail for the whole batch: created_at shows which users were in it. */
 static enum answer commit(const struct batch *batch) {
     const struct realm *realm = batch->import->realm;
     struct audit_note note = {.event = AUDIT_USER_IMPORT, .details = json_new_object()};

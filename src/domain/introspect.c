@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-/* Its iat, of a token that was verified; 0 is never needed. */
+/* When an access token was issued (iat).  The token was verified before, so it has one. */
 static int64_t issued_at(struct arena *arena, const char *text, size_t len) {
     const char *header, *claims, *why;
     int64_t iat = 0;
@@ -55,7 +55,7 @@ static enum answer of_credential(const struct realm *realm, struct arena *arena,
     return of_session(realm, arena, &credential, facts);
 }
 
-/* spent: whether one that was used counts, too. */
+/* spent: whether a token that was used already counts, too. */
 static enum answer of_refresh(const struct realm *realm, struct arena *arena,
                               const struct refresh_token *token, bool spent,
                               struct introspection *facts) {
@@ -86,8 +86,8 @@ enum answer introspect_token(const struct realm *realm, struct arena *arena, con
     return of_credential(realm, arena, text, len, facts);
 }
 
-/* Its session goes on, so that nothing but the blacklist refuses it: for as long as a host whose clock is
- * behind ours takes it for good.  NO: none does. */
+/* The session goes on, so that only the blacklist refuses the token.  It stays there for as long as any host
+ * could accept the token, whose clock may be behind ours.  NO: no host accepts it any more. */
 static enum answer revoke_access_token(const struct realm *realm, struct arena *arena,
                                        const struct credential *credential) {
     struct token_end end = credential_end(realm, credential);

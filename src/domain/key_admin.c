@@ -18,7 +18,7 @@
 
 /* Writing ---------------------------------------------------------------------------------------- */
 
-/* The directory, locked against other administrators; -1: why. */
+/* Opens the directory and locks it against other administrators; -1: why says why not. */
 static int lock(const char *directory, char *why, size_t why_size) {
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0 && flock(fd, LOCK_EX) == 0)
@@ -146,7 +146,8 @@ bool key_make(const char *directory, enum key_alg alg, char kid[KID_MAX + 1], ch
 
 /* Rotating --------------------------------------------------------------------------------------- */
 
-/* NULL: why. */
+/* The key that is to sign: the one of that kid, or the newest published one (kid NULL).  NULL: why says why
+ * there is none. */
 static const struct key_entry *choose(const char *directory, const struct key_scan *scan,
                                       const char *kid, char *why, size_t why_size) {
     const struct key_entry *newest = NULL;

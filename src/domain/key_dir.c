@@ -57,7 +57,7 @@ static int64_t ns_of(const struct timespec *time) {
     return time->tv_sec * INT64_C(1000000000) + time->tv_nsec;
 }
 
-/* links: what they lead to counts, as it does for who reads the file. */
+/* Follows links, as whoever reads the file does. */
 static bool stat_in(const char *directory, const char *name, struct stat *st) {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", directory, name);

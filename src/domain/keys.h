@@ -22,8 +22,8 @@ void keyring_free(struct keyring **ring);
 /* Takes what the key holds, and leaves *key empty; the ring has room for KEYS_MAX, each under a kid
  * of its own. */
 void keyring_add(struct keyring *ring, struct key *key);
-/* Which one signs, and that the ring is whole: to be called once, last.  False: there is none of that
- * name, or it cannot sign. */
+/* Names the key that signs, and makes the ring ready for use: to be called once, after the last key.  False:
+ * there is none of that name, or it cannot sign. */
 bool keyring_complete(struct keyring *ring, const char *kid);
 
 /* How many keys there are, and each of them, borrowed from the ring; index is below that count. */

@@ -79,8 +79,8 @@ static int by_time_and_user(const void *a, const void *b) {
     return left->user_id < right->user_id ? -1 : left->user_id > right->user_id;
 }
 
-/* How many of the first, sorted, are of one second, which is all that anybody is shown; *newest of
- * them stands for all. */
+/* How many of the notes, which are sorted, fall into the first one's second (people are shown whole seconds).
+ * They share one statement, with the time of the latest of them, *newest. */
 static size_t of_one_second(const struct last_login *logins, int64_t *newest) {
     size_t count = 0;
     *newest = logins->notes[0].wall_ms;
@@ -132,6 +132,6 @@ const char *last_login_shown(struct arena *arena, const char *stored, int64_t be
     if (began_ms <= 0)
         return stored;
     clock_rfc3339(began_ms, began);
-    /* Both of one form, so that the later one is the greater text. */
+    /* Both are of one form, in which the later time is the greater text. */
     return stored != NULL && strcmp(stored, began) >= 0 ? stored : arena_str(arena, began);
 }

@@ -28,7 +28,8 @@ void last_login_note(struct last_login *logins, int64_t user_id, int64_t wall_ms
 bool last_login_has_notes(const struct last_login *logins);
 /* Tries to write all of it, for a second at the most. */
 void last_login_flush(struct last_login *logins);
-/* … once it is much, or has waited for a moment: for whoever has others to serve before. */
+/* The same, but only once there are many or they have waited for a moment: for callers that have other
+ * requests to serve. */
 void last_login_flush_due(struct last_login *logins);
 
 /* The later of what MariaDB holds (NULL: never) and a session's beginning (0: not known), RFC 3339 in

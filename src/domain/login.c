@@ -22,16 +22,17 @@ struct attempt {
     struct throttle_result *limit;
     struct user *user;
     struct grant *grant;
-    bool changed; /* the user was, since they were read */
-    bool left;    /* a host of MariaDB's that may not know better, and another is to be asked */
-    /* Before they were read: clock_boot_ms and cache_connections. */
+    bool changed; /* the user was changed after they were read */
+    bool left;    /* a host of MariaDB's that may be out of date was left, and another is to be asked */
+    /* clock_boot_ms and cache_connections, both from before the user was read. */
     int64_t begun;
     uint64_t connections;
 };
 
-/* A login that took longer does not rely on what Redis was told for a while. */
+/* A login that took longer than this does not rely on the word that Redis keeps of a change, but asks
+ * MariaDB. */
 #define CERTAIN_MS 60000
-_Static_assert(CERTAIN_MS * 5 < SESSIONS_CHANGED_MS, "it is there for much longer than that");
+_Static_assert(CERTAIN_MS * 5 < SESSIONS_CHANGED_MS, "the word is kept for much longer than that");
 
 static const char *canonical_name(struct arena *arena, const struct login_request *request) {
     return request->email != NULL ? canon_email(arena, request->email)
@@ -149,14 +150,14 @@ static enum login_result open_and_confirm(struct attempt *attempt) {
     const char *sid = attempt->grant->sid;
     bool ended = session_end(realm, attempt->arena, sid, NULL, (struct token_end){0}) !=
                  ANSWER_UNKNOWN;
-    /* Not ended, its tokens were never handed out: nobody can use it until it idles out. */
+    /* Nobody can use it all the same, until it idles out: its tokens were never handed out. */
     if (!ended)
         log_warning("a session that nobody was given could not be ended", F_STR("session", sid));
     return attempt->changed && ended ? LOGIN_REFUSED : LOGIN_UNKNOWN;
 }
 
-/* Another host may know better: this one takes no writes, and may be the primary of before.  Once; where
- * there is no other, nobody can tell, and a new connection to the same one would not change that. */
+/* This host of MariaDB's takes no writes, so it may be an earlier primary whose users are out of date:
+ * another is to be asked.  Once: where there is no other, a second connection would lead to the same host. */
 static enum login_result leave_host(struct attempt *attempt, bool again) {
     if (again)
         db_leave(attempt->realm->db, "the server is read-only");
@@ -164,7 +165,8 @@ static enum login_result leave_host(struct attempt *attempt, bool again) {
     return LOGIN_UNKNOWN;
 }
 
-/* Whoever is refused has waited for the same questions: that there is such a user does not show. */
+/* Refuses, unless another host of MariaDB's may know better.  That is asked before every refusal, so that its
+ * time does not show whether there is such a user. */
 static enum login_result refuse_if_known(struct attempt *attempt, bool again, const char *reason,
                                          const struct user *user) {
     switch (users_may_be_elsewhere(attempt->realm->db, attempt->arena)) {

@@ -112,7 +112,7 @@ struct throttle throttle_client_ask(const struct realm *realm, struct arena *are
     return throttle;
 }
 
-/* Until all that refuse would allow one more. */
+/* How long until every limit that refuses would allow one more. */
 static void set_retry(struct throttle_result *result) {
     result->retry_after_ms = 0;
     for (size_t i = 0; i < result->all.count; i++)
@@ -135,7 +135,7 @@ enum answer throttle_answer(const struct realm *realm, const struct throttle *th
         answer = limits_answer(throttle->ask, &result->all.limits[0]);
     }
     if (answer == ANSWER_UNKNOWN) {
-        /* What is left of a limit that could not be asked about, nobody knows. */
+        /* Nobody knows what is left of a limit that could not be asked about. */
         memset(result, 0, sizeof *result);
         return ANSWER_UNKNOWN;
     }

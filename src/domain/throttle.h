@@ -1,6 +1,7 @@
 /*
- * throttle: how often whom may try what.  Counted for all hosts together in Redis; an IPv6 client
- * is its /64, since it can have as many addresses in there as it likes.
+ * throttle: how often something may be tried, by one address, for one account, by one user.  Counted in
+ * Redis, for all hosts together.  IPv6 addresses of one /64 count as one: a client can have as many of them
+ * as it likes.
  *
  * An account is named by what was typed, whether there is such an account or not, so that a limit
  * tells nobody who exists.  Guessing slows it down for strangers; addresses that signed in to it
@@ -15,14 +16,14 @@
 /* A limit that was asked about; ask is NULL when limits are off. */
 struct throttle {
     struct ask *ask;
-    bool login;             /* several limits at once; else one: */
-    bool looks;             /* … which is not taken from, or not by itself */
-    struct limit_result of; /* its name and rate */
+    bool login;             /* the several limits of a login; else the one limit below */
+    bool looks;             /* nothing was taken from it, or not by itself: it is not counted */
+    struct limit_result of; /* name and rate of the one limit */
 };
 
 struct throttle_result {
-    struct login_limits all; /* those of one try; one of them where it is no login */
-    int64_t retry_after_ms;  /* where it may not be */
+    struct login_limits all; /* the limits of this try; only one where it is no login */
+    int64_t retry_after_ms;  /* where it was refused: how long to wait until the next try */
 };
 
 /* address: the client's; account: canonical email or username, NULL where none is at stake. */
