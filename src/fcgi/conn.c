@@ -23,7 +23,7 @@ static struct buf spare_bufs[SPARES];
 static struct conn *spare_conns[SPARES];
 static size_t spare_buf_count, spare_conn_count;
 
-/* A token may be in it. */
+/* Keeps a buffer for the next request; wiped, since a token may be in it. */
 static void lay_by(struct buf *buf) {
     if (buf->cap == 0 || buf->cap > SPARE_BYTES || spare_buf_count == SPARES) {
         buf_free(buf);
@@ -93,7 +93,7 @@ enum conn_event conn_parse(struct conn *conn, size_t max_body) {
     return conn->in.len > 0 ? parse(conn, &conn->in, max_body) : CONN_EVENT_NONE;
 }
 
-/* What was read, through whichever buffer; what is left over becomes the connection's own. */
+/* Looks for a request in what was just read; what is left over goes to the connection's own buffer. */
 static enum conn_event take(struct conn *conn, struct buf *in, size_t max_body) {
     enum conn_event event = parse(conn, in, max_body);
     if (in != &conn->in && in->len > 0)

@@ -184,8 +184,8 @@ void fcgi_finish(struct fcgi_request *request) {
     send_more(conn);
 }
 
-/* In line nothing is read, and a half that was closed behind the request is no news; that nobody is
- * there any more to take an answer is (EPOLLHUP, which needs not be asked for). */
+/* Nothing is read from a connection whose request stands in line.  It does not matter if the peer has closed
+ * its sending half by now; if it is gone altogether, epoll reports EPOLLHUP, without being asked to. */
 bool fcgi_put_off(struct fcgi_request *request) {
     struct conn *conn = (struct conn *)request;
     MUST(conn->state == CONN_READY || conn->state == CONN_IN_LINE);
@@ -236,7 +236,7 @@ static void make_room(struct loop *loop) {
         usleep(10 * 1000);
 }
 
-/* A connection that was passed on is looked at again: the list may be another one by now. */
+/* Asks the list of peers for connections that were passed on, too: the reload may have changed the list. */
 static void begin_conn(struct loop *loop, int fd, enum conn_state state) {
     if (loop->options.peers != NULL && !peers_admit(loop->options.peers, fd)) {
         close(fd);
@@ -248,7 +248,7 @@ static void begin_conn(struct loop *loop, int fd, enum conn_state state) {
     read_more(conn);
 }
 
-/* What retiring workers kept; most of them idle still. */
+/* Takes connections that retiring workers have kept; most of them are still idle. */
 static void take_passed(struct loop *loop) {
     int fd;
     for (size_t i = 0; i < loop->options.batch && loop->options.pass_in_fd >= 0; i++) {
@@ -288,7 +288,7 @@ static void listen_or_not(struct loop *loop) {
     loop->listening = want;
 }
 
-/* An address that a stopping worker holds could not be bound by the next service. */
+/* Closes the listening socket: the next service could not bind the address while we hold it. */
 static void stop_listening(struct loop *loop) {
     listen_or_not(loop);
     close(loop->options.listen_fd);
@@ -338,7 +338,7 @@ static int wait_ms(struct loop *loop) {
     return beat > 0 && (ms < 0 || ms > beat) ? beat : ms;
 }
 
-/* Who comes after a wait may not come alone. */
+/* While this slept any number of connections may have come, so that the queue has to be looked at again. */
 static int sleep_for_events(struct loop *loop, struct epoll_event *events, int ms) {
     loop->roomy_until = 0;
     return epoll_wait(loop->epoll_fd, events, EVENTS, ms);
@@ -369,10 +369,10 @@ static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
     return &conn->request;
 }
 
-/* Whether more wait than will be served in time.  Then it is the one that has waited longest that is
- * refused, at once and without work: its client is the next to give up, and all move up.  The kernel
- * looks at every socket there is to tell, so that a no holds for a moment where one
- * follows the other. */
+/* Whether more wait than will be served in time.  Then the one that has waited longest is refused, at once
+ * and without work: its client is the next to give up, and all others move up.  To count them the kernel
+ * looks at every socket there is; so an answer of no is believed for ROOMY_MS, as long as requests follow
+ * each other without a sleep. */
 static bool is_crowded(struct loop *loop) {
     if (loop->options.queue == 0 || loop->draining || loop->now < loop->roomy_until)
         return false;

@@ -53,9 +53,9 @@ struct loop_options {
     int64_t (*waiting)(void *context); /* how many do; -1: it cannot be told */
     void *context;
     enum loop_order (*order)(void *context);
-    /* Asked before each wait: whether the first in line may go on now, where there is a line; if not
-     * it is asked again soon.  Whoever was told so is done with it by the next call.  NULL: always.
-     * Draining does not wait for it. */
+    /* Asked before each wait; line: whether any request stands in line.  True: the first of them may go on
+     * now, and is done by the next call; false: it is asked again soon.  NULL: always true.  A loop that
+     * drains goes on in any case. */
     bool (*turn)(void *context, bool line);
     /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there, or
      * fcgi_put_off. */
