@@ -31,7 +31,7 @@ static const char usage[] =
     "  -h       print this (--help)\n"
     "See gatehouse(8).\n";
 
-/* NTP slews what is less. */
+/* A smaller difference comes from NTP, which slews the clock. */
 #define CLOCK_SET_MS 1000
 
 static const char *conf_path = DEFAULT_CONF;
@@ -45,7 +45,7 @@ static void open_log(const struct conf *conf) {
     log_limit(conf->log_repeat.count, conf->log_repeat.period_ms);
 }
 
-/* Somebody tried it in a lab, and it stayed. */
+/* tls_verify = no is for a lab; where it is left over from there, the log says so at each start. */
 static void warn_of_strangers(const struct conf *conf) {
     if (!conf->redis_tls_verify)
         log_warning("Redis is believed whoever it is", F_STR("option", "[redis] tls_verify = no"),
@@ -112,7 +112,8 @@ static struct pool_plan *load(void) {
     }
     open_log(site->conf);
     warn_of_strangers(site->conf);
-    /* The new generation's keys may be newer than those on the board, which it looks at too. */
+    /* Workers take the keys on the board in place of those that were just read, so the board must not be
+     * older. */
     if (watched.directory != NULL && strcmp(watched.directory, site->conf->token_keys) == 0)
         key_watch(&watched, key_board, site->conf->token_keys);
     return &generation_new(site)->plan;

@@ -27,8 +27,8 @@ struct serving {
     uint64_t served;
 };
 
-/* Whatever is verified or signed from now on is so with these; tokens that were verified with the
- * others are forgotten, since a key may be gone. */
+/* From now on tokens are signed and verified with the keys on the board, if they have changed.  Tokens that
+ * were verified before are forgotten, since a key may be gone. */
 static void take_keys(struct serving *serving) {
     struct keyring *keys = key_board_take(serving->board, serving->realm->conf->token_keys,
                                           &serving->keys_seen);
@@ -194,7 +194,7 @@ static void look_at_redis(const struct worker *worker, const struct realm *realm
     arena_free(&arena);
 }
 
-/* Said at once, and not only when the first user signs up. */
+/* Says at the start, not when the first user signs up, that the schema is not the service's. */
 static void look_at_schema(const struct worker *worker, struct db *db) {
     if (!is_first(worker) || db_prepare_all(db) == ANSWER_YES)
         return;

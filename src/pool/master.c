@@ -212,7 +212,7 @@ static void first_ready(struct master *master) {
 
 /* The service manager's watchdog hears of us only while this loop runs and somebody serves; a pool
  * whose workers all die at once is no service, however well its master is.  Before the first
- * generation is ready another clock runs: the manager's for the start, or workers of before. */
+ * generation is ready nobody need serve: the manager limits the time of the start itself. */
 static void tell_alive(struct master *master) {
     int64_t now = clock_mono_ms();
 
@@ -243,7 +243,7 @@ static void tick(struct master *master) {
 
     if (now < master->tick_ms)
         return;
-    /* What is beyond two ticks we did not see: perhaps nobody ran. */
+    /* Where the last tick is long ago, only one counts: perhaps the machine was paused, workers and all. */
     children_kill_hung(now - master->ticked_ms < 2 * POOL_TICK_MS ? now - master->ticked_ms
                                                                   : POOL_TICK_MS);
     if (master->ops->tick)
@@ -299,7 +299,8 @@ static void loop(struct master *master) {
 
 /* Start and end ------------------------------------------------------------------------------- */
 
-/* A socket as standard error would get our log. */
+/* Opens /dev/null in place of standard descriptors that are closed: else a socket could get number 2, and be
+ * sent our log. */
 static void fill_standard_descriptors(void) {
     int fd;
 

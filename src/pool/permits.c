@@ -14,8 +14,9 @@ static struct permits {
     _Atomic int32_t holders[PERMITS_MAX];
 } *permits;
 
-/* A datagram wakes one of those that wait, and where its sender runs, who is about to wait for a store:
- * woken by futex(2) it may stand behind another that hashes, while a processor idles. */
+/* A datagram wakes one of those that wait for a permit, on the processor of its sender, which is about to be
+ * free: the sender goes on to wait for a store.  One that was woken by futex(2) might stand behind another
+ * that hashes, while a processor idles. */
 static int bell[2] = {-1, -1};
 
 /* Which of them this process has; -1: none. */
@@ -39,7 +40,8 @@ static bool take_one(unsigned most) {
     return false;
 }
 
-/* Where so many rings are unheard that no more fit, everybody wakes in any case. */
+/* Wakes count of those that wait.  Where the socket is full of datagrams that nobody has read yet, nothing
+ * more need be sent: each of them wakes somebody. */
 static void wake(uint32_t count) {
     for (uint32_t waiting = atomic_load(&permits->waiting); count > 0 && waiting > 0; count--, waiting--)
         (void)!send(bell[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -60,7 +62,8 @@ bool permits_take(unsigned most, int64_t wait_ms) {
     MUST(permits != NULL && own < 0 && most >= 1 && most <= PERMITS_MAX);
     if (take_one(most))
         return true;
-    /* Announced before it looks again, so that no permit is given unheard. */
+    /* It says that it waits before it looks once more: a permit that is given in between is seen, or rung
+     * for. */
     atomic_fetch_add(&permits->waiting, 1);
     while (!take_one(most) && (now = clock_mono_ms()) < until)
         listen_for(until - now);

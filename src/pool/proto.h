@@ -50,10 +50,11 @@ struct board_pool {
     _Atomic int64_t queue; /* connections that wait to be accepted, a moment ago; -1: not known */
 };
 
-/* Who has had a turn for longer, or has not asked for one so long, is stuck and counts no more. */
+/* A worker that has had a turn for longer, or waits for one and has not asked again for so long, is taken to
+ * be stuck, and others go first. */
 #define TURN_MS 5000
-/* Who has had a permit for longer than another can wait for one is stuck, too; waiting, a worker says so
- * often that it goes on. */
+/* How long a worker waits for a permit: whoever has one for longer is stuck.  And how often it beats
+ * meanwhile, so that it is not taken to hang. */
 #define PERMIT_WAIT_MS 10000
 #define PERMIT_BEAT_MS 250
 /* A worker that dies younger than this slows the next birth in its pool. */
