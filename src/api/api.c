@@ -256,7 +256,8 @@ static void ask_session(struct request *request) {
     case TOKEN_GOOD:
         break;
     }
-    /* Plain handlers may show the user, who was last here when this session began, at the earliest. */
+    /* Plain handlers may show when the user last signed in: not before this session began, which MariaDB may
+     * not know yet (last_login.h). */
     request->lookup = session_check_ask(request->realm, request->arena, &request->credential,
                                         request->route->kind == ROUTE_PLAIN);
     request_then(request, check_session);
@@ -401,8 +402,8 @@ static bool take_steps(struct api *api, size_t count) {
     return true;
 }
 
-/* Whoever has to hash a password and has no turn stands in line, and comes here again from the front
- * door on; where the line is too long for anybody's patience, others need not be kept waiting too. */
+/* A request that has to hash a password and has no turn is put off: it stands in line, and comes through the
+ * front door again when it has its turn.  Where the line is full it is answered 503 at once. */
 static void put_off(struct request *request) {
     static int64_t quiet_until;
     speak_for(request);
@@ -441,7 +442,7 @@ size_t api_serve(struct api *api, struct fcgi_request **batch, size_t count) {
         if (api->requests[i].fcgi != NULL)
             run_plain(&api->requests[i]);
     log_context(NULL, NULL);
-    /* Last activities that are still to be written borrow from the arena. */
+    /* Sends what nobody waits for (sessions' last activities), before its texts go with the arena. */
     cache_flush(api->realm->cache);
     audit_set_scene(api->realm->audit, &(struct audit_scene){0});
     audit_flush_due(api->realm);

@@ -25,7 +25,8 @@ struct api *api_new(const struct realm *realm, api_pools *pools, size_t batch);
 /* From now on a request has to carry this secret as the parameter GATEHOUSE_SECRET, once, or it is
  * answered 403; NULL: none has to.  It is not kept by reference. */
 void api_want_secret(struct api *api, const char *secret);
-/* Is called before each step of a request: what a batch does in all may rightly take long. */
+/* beat is called before each step of a request, so that a batch that rightly takes long is not taken to
+ * hang. */
 void api_on_step(struct api *api, void (*beat)(void *context), void *context);
 /* Frees it, the secret wiped, and clears the pointer; api and *api may be NULL. */
 void api_free(struct api **api);

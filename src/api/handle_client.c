@@ -83,7 +83,8 @@ static bool count_failure(struct request *request, const char *id) {
     return is_allowed(request, &own) && is_allowed(request, &all);
 }
 
-/* An id that no client has is not told: it may be a secret, in the wrong place. */
+/* An id that no client has is neither logged nor recorded: it may be a secret that was typed into the wrong
+ * place. */
 static void refuse_client(struct request *request, const struct client_claim *claim) {
     const char *id = claim->known ? claim->id : NULL;
     log_warning("client refused", F_STR("event", "client_refused"), F_STR("client", id));

@@ -1,4 +1,4 @@
-/* What hands out tokens: registration's first step towards them, login, and refresh. */
+/* Registration, login and refresh: the routes by which a client comes to its tokens. */
 #include <string.h>
 
 #include "api/cookie.h"

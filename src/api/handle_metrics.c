@@ -102,7 +102,7 @@ static void decisions(struct buf *out, const struct metrics *sum) {
            "Checks (verify, authorizer) by what was decided, and why.");
     value(out, "decisions_total", "decision=\"allow\",reason=\"ok\"", sum->decisions[0]);
     for (unsigned i = 0; (name = reply_error_name(i)) != NULL && i + 1 < METRICS_REASONS; i++) {
-        /* A count that is waited for has to be there before it counts. */
+        /* Alert rules watch this one: it has to be there while it is still 0. */
         if (sum->decisions[i + 1] == 0 && i != ERROR_UNAVAILABLE)
             continue;
         snprintf(labels, sizeof labels, "decision=\"%s\",reason=\"%s\"",

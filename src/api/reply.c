@@ -138,8 +138,8 @@ static void add_head(struct request *request, int status) {
         add_cors(request);
 }
 
-/* To Apache's check goes what is its own alone: Apache passes every header of the check on, with a
- * page too, beside the page's own. */
+/* The headers of a check's answer alone, for Apache: it adds every header of the check to the page that it
+ * then serves, beside the page's own. */
 static void add_check_head(struct request *request, int status) {
     put_status_first(request, status);
     if (status >= 300)

@@ -46,7 +46,7 @@ enum route_found routes_find(struct request *request, char *allow, size_t allow_
 /* The check of an authorizer, which has no path of its own. */
 const struct route *routes_verify(void);
 
-/* A row's number; that of what is no route (NULL) is the number of all rows. */
+/* A row's number, from 0; NULL, which is no route, has the number behind the last. */
 unsigned routes_index(const struct route *route);
 
 /* All rows, for the test that compares them with the documentation. */
