@@ -90,7 +90,7 @@ static void look_at_mode(struct doctor *doctor, const struct conf_pool *pool,
                     pool->listen, (unsigned)(st->st_mode & 07777));
 }
 
-/* A full socket is nobody's absence. */
+/* Only a refused connection means that nobody serves: where the queue is full, somebody is just busy. */
 static void look_at_unix(struct doctor *doctor, const struct conf_pool *pool) {
     struct stat st;
     enum doctor_level level = doctor->services.count > 0 ? DOCTOR_FAIL : DOCTOR_WARN;

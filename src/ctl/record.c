@@ -21,7 +21,7 @@ void record_scene(struct ctl *ctl) {
     audit_set_scene(ctl->realm.audit, &scene);
 }
 
-/* A verb that needs no store otherwise has only read the configuration. */
+/* For verbs that need no store themselves: so far only the configuration was read for them. */
 static bool open_stores(struct ctl *ctl, char *why, size_t why_size) {
     static struct site_gates gates;
     if (ctl->site != NULL)
