@@ -143,6 +143,10 @@ int args_rest(struct ctl *ctl, int argc, char **argv, int index) {
     return check_count(ctl);
 }
 
+const char *ctl_conf_path(const struct ctl *ctl) {
+    return ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
+}
+
 const char *args_option(const struct ctl *ctl, const char *name) {
     for (size_t i = ctl->option_count; i-- > 0;)
         if (strcmp(ctl->options[i].name, name) == 0)

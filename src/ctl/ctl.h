@@ -78,6 +78,8 @@ extern const struct verb verbs[];
 int args_begin(struct ctl *ctl, int argc, char **argv, int *index);
 /* The verb's options and operands, from argv[index] on. */
 int args_rest(struct ctl *ctl, int argc, char **argv, int index);
+/* The path of the configuration: what -c says, else the default. */
+const char *ctl_conf_path(const struct ctl *ctl);
 /* The value of an option ("" when it takes none); NULL: it was not given. */
 const char *args_option(const struct ctl *ctl, const char *name);
 

@@ -44,8 +44,7 @@ static void open_realm(struct doctor *doctor, struct site_gates *gates) {
     struct ctl *ctl = doctor->ctl;
     char why[1024];
     /* What is wrong with the password files was said already. */
-    ctl->site = site_read(ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF, SITE_WITHOUT_KEYS,
-                          why, sizeof why);
+    ctl->site = site_read(ctl_conf_path(ctl), SITE_WITHOUT_KEYS, why, sizeof why);
     if (ctl->site == NULL) {
         doctor_says(doctor, DOCTOR_FAIL, "stores", "mend that first", "not asked: %s", why);
         return;
@@ -95,7 +94,7 @@ static bool options_are_sane(const struct ctl *ctl) {
 int verb_doctor(struct ctl *ctl) {
     char why[1024];
     struct doctor doctor = {.ctl = ctl};
-    const char *path = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
+    const char *path = ctl_conf_path(ctl);
     if (!options_are_sane(ctl))
         return fail(CTL_USAGE,
                     "--web is nginx, apache, lighttpd or none, and --web-conf goes with it");

@@ -21,10 +21,6 @@
 #define FILES_LEAST    1024
 #define DISK_LEAST_MIB 200
 
-static const char *conf_path(const struct doctor *doctor) {
-    return doctor->ctl->conf_path != NULL ? doctor->ctl->conf_path : DEFAULT_CONF;
-}
-
 /* The configuration and its secrets ------------------------------------------------------------ */
 
 /* Sentences of other rooms end with what is to be done: cut off there. */
@@ -39,7 +35,7 @@ static const char *cure_in(struct arena *arena, char *why, const char *otherwise
 }
 
 static void look_at_file(struct doctor *doctor) {
-    const char *path = conf_path(doctor);
+    const char *path = ctl_conf_path(doctor->ctl);
     struct arena *arena = doctor->ctl->arena;
     const struct conf *conf = doctor->ctl->conf;
     struct stat st;
@@ -218,7 +214,7 @@ void doctor_service(struct doctor *doctor) {
                     "whoever runs may not be asked (%s)", doctor->ctl->conf->server_status_dir);
     else
         doctor_says(doctor, DOCTOR_WARN, "service", "start it: systemctl start gatehouse",
-                    "gatehouse does not run with %s (nobody answers in %s)", conf_path(doctor),
+                    "gatehouse does not run with %s (nobody answers in %s)", ctl_conf_path(doctor->ctl),
                     doctor->ctl->conf->server_status_dir);
 }
 

@@ -127,7 +127,7 @@ static unsigned needs_of(const struct ctl *ctl) {
 static int read_conf(struct ctl *ctl) {
     char why[1024];
     unsigned needs = needs_of(ctl);
-    const char *path = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
+    const char *path = ctl_conf_path(ctl);
     if (needs & (STORES | NEEDS_KEYS)) {
         ctl->site = site_read(path, needs & NEEDS_KEYS ? SITE_WITH_KEYS : SITE_WITHOUT_KEYS, why,
                               sizeof why);

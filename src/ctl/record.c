@@ -26,8 +26,7 @@ static bool open_stores(struct ctl *ctl, char *why, size_t why_size) {
     static struct site_gates gates;
     if (ctl->site != NULL)
         return true;
-    ctl->site = site_read(ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF, SITE_WITHOUT_KEYS,
-                          why, why_size);
+    ctl->site = site_read(ctl_conf_path(ctl), SITE_WITHOUT_KEYS, why, why_size);
     if (ctl->site == NULL)
         return false;
     realm_open(&ctl->realm, ctl->site, &gates);

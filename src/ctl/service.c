@@ -56,7 +56,7 @@ static json *read_answer(int fd, int64_t patience_ms) {
 
 static bool is_ours(const struct ctl *ctl, const json *answer) {
     char path[PATH_MAX];
-    const char *conf = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
+    const char *conf = ctl_conf_path(ctl);
     return strcmp(service_text(answer, "conf"), realpath(conf, path) != NULL ? path : conf) == 0;
 }
 

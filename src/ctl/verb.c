@@ -3,16 +3,12 @@
 
 #include "ctl/ctl.h"
 
-static const char *conf_name(const struct ctl *ctl) {
-    return ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
-}
-
 int reach_database(struct ctl *ctl) {
     if (db_connect(ctl->realm.db) == ANSWER_YES)
         return CTL_DONE;
     return fail(CTL_NO_STORE, "MariaDB cannot be reached: %s; start it, or mend [mariadb] in %s; "
                               "gatehousectl doctor looks closer",
-                db_why(ctl->realm.db), conf_name(ctl));
+                db_why(ctl->realm.db), ctl_conf_path(ctl));
 }
 
 int reach_redis(struct ctl *ctl) {
@@ -20,7 +16,7 @@ int reach_redis(struct ctl *ctl) {
         return CTL_DONE;
     return fail(CTL_NO_STORE, "Redis cannot be reached: %s; start it, or mend [redis] in %s; "
                               "gatehousectl doctor looks closer",
-                cache_why(ctl->realm.cache), conf_name(ctl));
+                cache_why(ctl->realm.cache), ctl_conf_path(ctl));
 }
 
 int store_failed(const struct ctl *ctl) {

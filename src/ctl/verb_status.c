@@ -143,7 +143,6 @@ static bool show_service(struct ctl *ctl, const json *service) {
 
 /* Nobody has answered: why? */
 static int nobody(const struct ctl *ctl, const struct services *services) {
-    const char *conf = ctl->conf_path != NULL ? ctl->conf_path : DEFAULT_CONF;
     const char *directory = ctl->conf->server_status_dir;
     if (services->error != 0 && services->error != ENOENT)
         return fail(CTL_REFUSED, "%s cannot be looked into: %s; ask as root", directory,
@@ -156,7 +155,7 @@ static int nobody(const struct ctl *ctl, const struct services *services) {
     return fail(CTL_REFUSED,
                 "gatehouse does not run with %s (nobody answers in %s%s); start it, with "
                 "systemctl start gatehouse for example",
-                conf, directory,
+                ctl_conf_path(ctl), directory,
                 services->others > 0 ? "; others run there with another configuration, see -c"
                                      : "");
 }
