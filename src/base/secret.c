@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/log.h"
 
 void secret_random(void *out, size_t len) {
@@ -49,6 +50,12 @@ void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]) {
     MUST(SHA256_Update(&context, bytes, len) == 1);
     MUST(SHA256_Final(out, &context) == 1);
     secret_wipe(&context, sizeof context);
+}
+
+void secret_sha256_hex(const void *bytes, size_t len, char out[SHA256_HEX_SIZE]) {
+    uint8_t digest[SHA256_SIZE];
+    secret_sha256(bytes, len, digest);
+    hex_encode(digest, sizeof digest, out);
 }
 
 /* One context for each digest: looking an algorithm up takes OpenSSL 3 longer than a short digest. */

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHA256_SIZE 32
+#define SHA256_SIZE     32
+#define SHA256_HEX_SIZE (SHA256_SIZE * 2 + 1) /* as text, with the NUL */
 
 /* Random bytes from the system; when it cannot give them the process ends. */
 void secret_random(void *out, size_t len);
@@ -22,6 +23,8 @@ bool secret_equal(const void *a, const void *b, size_t len);
 void secret_sha256(const void *bytes, size_t len, uint8_t out[SHA256_SIZE]);
 void secret_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
                         uint8_t out[SHA256_SIZE]);
+/* The SHA-256 as lower-case hex. */
+void secret_sha256_hex(const void *bytes, size_t len, char out[SHA256_HEX_SIZE]);
 #define SECRET_HMAC_MAX 64
 enum secret_digest { SECRET_SHA256, SECRET_SHA384, SECRET_SHA512 };
 /* HMAC with any of these digests; returns its length: 32, 48 or 64. */

@@ -48,12 +48,6 @@ void client_make_secret(char out[CLIENT_SECRET_SIZE]) {
     secret_wipe(random, sizeof random);
 }
 
-static void digest_of(const char *secret, size_t len, char out[HEX_SIZE(SHA256_SIZE)]) {
-    uint8_t digest[SHA256_SIZE];
-    secret_sha256(secret, len, digest);
-    hex_encode(digest, sizeof digest, out);
-}
-
 /* The end of a change that audit_begin began. */
 static enum answer record(const struct realm *realm, enum audit_event event, const char *id,
                           enum answer changed) {
@@ -63,8 +57,8 @@ static enum answer record(const struct realm *realm, enum audit_event event, con
 
 enum answer client_add(const struct realm *realm, struct arena *arena, const char *id,
                        const char *secret, size_t len) {
-    char digest[HEX_SIZE(SHA256_SIZE)];
-    digest_of(secret, len, digest);
+    char digest[SHA256_HEX_SIZE];
+    secret_sha256_hex(secret, len, digest);
     if (!audit_begin(realm))
         return ANSWER_UNKNOWN;
     enum answer added =
@@ -86,7 +80,7 @@ enum answer client_delete(const struct realm *realm, struct arena *arena, const 
 
 enum answer client_authenticate(const struct realm *realm, struct arena *arena, const char *id,
                                 const char *secret, size_t len, bool *known) {
-    char digest[HEX_SIZE(SHA256_SIZE)];
+    char digest[SHA256_HEX_SIZE];
     struct client client;
     *known = false;
     if (client_id_refusal(id) != NULL)
@@ -95,7 +89,7 @@ enum answer client_authenticate(const struct realm *realm, struct arena *arena, 
     if (found != ANSWER_YES)
         return found;
     *known = true;
-    digest_of(secret, len, digest);
+    secret_sha256_hex(secret, len, digest);
     return strlen(client.secret_sha256) == sizeof digest - 1 &&
                    secret_equal(digest, client.secret_sha256, sizeof digest - 1)
                ? ANSWER_YES

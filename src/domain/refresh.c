@@ -10,15 +10,9 @@
 #define TOKEN_BYTES (BOUND_BYTES + REFRESH_TAG_BYTES)
 #define NONCE_BYTES 32
 
-static void digest_hex(const uint8_t *bytes, size_t len, char out[HEX_SIZE(SHA256_SIZE)]) {
-    uint8_t digest[SHA256_SIZE];
-    secret_sha256(bytes, len, digest);
-    hex_encode(digest, sizeof digest, out);
-}
-
 static void fill_digests(struct refresh_token *token) {
-    digest_hex(token->family, sizeof token->family, token->family_digest);
-    digest_hex(token->secret, sizeof token->secret, token->secret_digest);
+    secret_sha256_hex(token->family, sizeof token->family, token->family_digest);
+    secret_sha256_hex(token->secret, sizeof token->secret, token->secret_digest);
 }
 
 /* HMAC-SHA-256 of the rest under the family's secret, cut to its first half (RFC 2104 section 5). */

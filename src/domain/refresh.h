@@ -25,8 +25,8 @@ struct refresh_token {
     char sid[SID_SIZE];
     uint8_t family[REFRESH_FAMILY_BYTES];
     uint8_t secret[REFRESH_SECRET_BYTES];
-    char family_digest[HEX_SIZE(SHA256_SIZE)];
-    char secret_digest[HEX_SIZE(SHA256_SIZE)];
+    char family_digest[SHA256_HEX_SIZE];
+    char secret_digest[SHA256_HEX_SIZE];
 };
 
 /* The first token of a session, as text in arena. */

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "base/metrics.h"
 #include "base/secret.h"
 
@@ -40,10 +39,8 @@ const char *throttle_subject(struct arena *arena, const char *address) {
 
 /* Redis is not to hold names that somebody tried (a password typed into the wrong field). */
 static const char *digest_of(struct arena *arena, const char *text) {
-    uint8_t digest[SHA256_SIZE];
-    char *hex = arena_alloc(arena, HEX_SIZE(SHA256_SIZE));
-    secret_sha256(text, strlen(text), digest);
-    hex_encode(digest, sizeof digest, hex);
+    char *hex = arena_alloc(arena, SHA256_HEX_SIZE);
+    secret_sha256_hex(text, strlen(text), hex);
     return hex;
 }
 

@@ -59,10 +59,13 @@ static void sha256_rows(void **state) {
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
     };
     uint8_t out[SHA256_SIZE];
+    char text[SHA256_HEX_SIZE];
     for (int again = 0; again < 2; again++)
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
             secret_sha256(rows[i][0], strlen(rows[i][0]), out);
             assert_hex(out, rows[i][1]);
+            secret_sha256_hex(rows[i][0], strlen(rows[i][0]), text);
+            assert_string_equal(text, rows[i][1]);
         }
     secret_sha256(NULL, 0, out);
     assert_hex(out, rows[0][1]);
