@@ -15,19 +15,26 @@ void hex_encode(const void *bytes, size_t len, char *out) {
     *out = '\0';
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
+int hex_digit(char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+bool hex_valid(const char *text, size_t len) {
+    return strlen(text) == 2 * len && strspn(text, hex_digits) == 2 * len;
+}
+
+static int lower_case_digit(char c) {
+    return c >= 'A' && c <= 'F' ? -1 : hex_digit(c);
 }
 
 bool hex_decode(const char *text, void *out, size_t len) {
     uint8_t *to = out;
     for (size_t i = 0; i < len; i++) {
-        int high = hex_value(text[2 * i]);
-        int low = high < 0 ? -1 : hex_value(text[2 * i + 1]);
+        int high = lower_case_digit(text[2 * i]);
+        int low = high < 0 ? -1 : lower_case_digit(text[2 * i + 1]);
         if (low < 0)
             return false;
         to[i] = (uint8_t)(high << 4 | low);

@@ -15,6 +15,10 @@
 
 /* Lower-case hex; out holds HEX_SIZE(len). */
 void hex_encode(const void *bytes, size_t len, char *out);
+/* What a digit stands for, in either case; -1: it is none. */
+int hex_digit(char c);
+/* Whether a text is 2 * len lower-case digits and nothing else: what hex_encode makes of len bytes. */
+bool hex_valid(const char *text, size_t len);
 /* Exactly len bytes from 2 * len lower-case digits followed by a NUL. */
 bool hex_decode(const char *text, void *out, size_t len);
 

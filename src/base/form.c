@@ -4,13 +4,6 @@
 
 #include "base/encode.h"
 
-static int hex_digit(char c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 const char *form_decode(struct arena *arena, const char *text, size_t len, size_t *out_len) {
     char *out = arena_alloc(arena, len + 1), *to = out;
     for (size_t i = 0; i < len; i++) {

@@ -92,11 +92,7 @@ static bool take_code_unit(struct scanner *s, unsigned *unit) {
     for (int i = 0; i < 4; i++) {
         if (s->at == s->end)
             return unexpected(s);
-        char c = *s->at;
-        int value = c >= '0' && c <= '9'   ? c - '0'
-                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                           : -1;
+        int value = hex_digit(*s->at);
         if (value < 0)
             return unexpected(s);
         *unit = *unit << 4 | (unsigned)value;

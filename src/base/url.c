@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/encode.h"
+
 /* A part of the URL, not yet decoded. */
 struct part {
     const char *at;
@@ -27,20 +29,13 @@ static struct part after(struct part part, const char *at) {
     return (struct part){at + 1, part.len - (size_t)(at - part.at) - 1};
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that part begins with; steps over it.  0: a wrong escape, or a NUL. */
 static unsigned char take_byte(struct part *part) {
     unsigned char byte = (unsigned char)*part->at;
     size_t taken = 1;
     if (byte == '%') {
-        int high = part->len >= 3 ? hex_value(part->at[1]) : -1;
-        int low = part->len >= 3 ? hex_value(part->at[2]) : -1;
+        int high = part->len >= 3 ? hex_digit(part->at[1]) : -1;
+        int low = part->len >= 3 ? hex_digit(part->at[2]) : -1;
         if (high < 0 || low < 0)
             return 0;
         byte = (unsigned char)(high << 4 | low);

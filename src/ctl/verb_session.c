@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/secret.h"
 #include "ctl/ctl.h"
 
 static json *item_as_json(struct ctl *ctl, const struct session_item *item, int64_t now) {
@@ -90,7 +92,7 @@ static int revoke_all(struct ctl *ctl, const char *name) {
 static int revoke_one(struct ctl *ctl, const char *sid) {
     enum answer ended = ANSWER_NO;
     const char *user_id = NULL;
-    if (strlen(sid) == SID_SIZE - 1 && strspn(sid, "0123456789abcdef") == SID_SIZE - 1)
+    if (hex_valid(sid, SHA256_SIZE))
         ended = session_end_of_anybody(&ctl->realm, ctl->arena, sid, &user_id);
     if (ended == ANSWER_UNKNOWN)
         return store_failed(ctl);

@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/encode.h"
+#include "base/secret.h"
 #include "ctl/ctl.h"
 #include "ctl/when.h"
 #include "domain/introspect.h"
@@ -198,10 +200,6 @@ int verb_token_verify(struct ctl *ctl) {
 /* The longest that any access token may have left: the bounds of [token] access_ttl and leeway. */
 #define LONGEST_LIFE_MS (INT64_C(86400000) + 60000)
 
-static bool is_sid(const char *id) {
-    return strlen(id) == SID_SIZE - 1 && strspn(id, "0123456789abcdef") == SID_SIZE - 1;
-}
-
 static bool is_jti(const char *id) {
     size_t len = strlen(id);
     return len >= 1 && len <= 64 &&
@@ -222,10 +220,11 @@ static int revoke_by_id(struct ctl *ctl, const char *id, enum answer *ended,
     if (!is_jti(id))
         return fail(CTL_USAGE, "an id is the jti of an access token, or the 64 hex digits of a "
                                "session; a token itself is read from standard input");
-    facts->kind = is_sid(id) ? TOKEN_SESSION : TOKEN_ACCESS;
-    facts->sid = is_sid(id) ? id : NULL;
-    facts->jti = is_sid(id) ? NULL : id;
-    *ended = is_sid(id)
+    bool is_sid = hex_valid(id, SHA256_SIZE);
+    facts->kind = is_sid ? TOKEN_SESSION : TOKEN_ACCESS;
+    facts->sid = is_sid ? id : NULL;
+    facts->jti = is_sid ? NULL : id;
+    *ended = is_sid
                  ? session_end_of_anybody(&ctl->realm, ctl->arena, id, &facts->who.user_id)
                  : revoke_jti(ctl, id);
     return CTL_DONE;

@@ -89,10 +89,6 @@ static bool is_name(const char *text, size_t min, size_t max) {
            strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
-static bool is_sid(const char *text) {
-    return strlen(text) == 64 && strspn(text, "0123456789abcdef") == 64;
-}
-
 /* One name, or a list of names with ours among them (RFC 7519 section 4.1.3). */
 static bool is_for(const json *payload, const char *audience) {
     json *list;
@@ -131,7 +127,7 @@ static bool read_claims(const json *payload, const struct conf *conf, struct are
     claims->roles = roles_claim(payload, arena);
     return claims->sub != NULL && claims->sid != NULL && claims->jti != NULL &&
            claims->email != NULL && claims->roles != NULL && is_name(claims->sub, 1, 64) &&
-           is_sid(claims->sid) && is_name(claims->jti, 1, 64);
+           hex_valid(claims->sid, SHA256_SIZE) && is_name(claims->jti, 1, 64);
 }
 
 bool token_is_expired(const struct conf *conf, int64_t exp, int64_t now_ms) {

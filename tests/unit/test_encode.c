@@ -27,6 +27,21 @@ static void hex_pairs(void **state) {
     }
 }
 
+static void hex_digits_and_texts(void **state) {
+    (void)state;
+    static const char digits[] = "0123456789abcdef";
+    for (int c = 0; c < 256; c++) {
+        const char *at = c != 0 ? strchr(digits, c | (c >= 'A' && c <= 'F' ? 0x20 : 0)) : NULL;
+        assert_int_equal(hex_digit((char)c), at != NULL ? at - digits : -1);
+    }
+    assert_true(hex_valid("", 0));
+    assert_true(hex_valid("00ff", 2));
+    assert_false(hex_valid("00ff", 1));
+    assert_false(hex_valid("00f", 2));
+    assert_false(hex_valid("00fF", 2));
+    assert_false(hex_valid("00f ", 2));
+}
+
 static void hex_refusals(void **state) {
     (void)state;
     static const char *const rows[] = {"",     "0",    "00",   "000",  "00000",   "0 00",
@@ -155,6 +170,7 @@ static void utf8_rows(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex_pairs),
+        cmocka_unit_test(hex_digits_and_texts),
         cmocka_unit_test(hex_refusals),
         cmocka_unit_test(base64url_pairs),
         cmocka_unit_test(base64url_refusals),
