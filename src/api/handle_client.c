@@ -129,14 +129,6 @@ static const char *read_token(struct request *request, struct client_claim *clai
     return NULL;
 }
 
-static json *roles_of(struct request *request, const char *roles) {
-    json *array = json_new_array();
-    char *rest = arena_str(request->arena, roles);
-    for (char *role = strtok_r(rest, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest))
-        json_append_string(array, role);
-    return array;
-}
-
 /* A refresh token says nothing of what its user may do: it opens nothing but /refresh. */
 static json *facts_json(struct request *request, const struct introspection *facts) {
     const struct session_who *who = &facts->who;
@@ -156,7 +148,7 @@ static json *facts_json(struct request *request, const struct introspection *fac
         return body;
     json_add_string(body, "username", who->username != NULL ? who->username : who->email);
     json_add_string(body, "email", who->email);
-    json_add(body, "roles", roles_of(request, who->roles));
+    json_add(body, "roles", json_new_words(who->roles));
     return body;
 }
 

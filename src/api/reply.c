@@ -1,7 +1,6 @@
 #include "api/reply.h"
 
 #include <fastcgi.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "api/origin.h"
@@ -338,25 +337,13 @@ void reply_account_error(struct request *request, enum account_result result,
     DIE("an account result that is no error");
 }
 
-static json *roles_array(const char *roles) {
-    json *array = json_new_array();
-    while (*roles != '\0') {
-        size_t len = strcspn(roles, ",");
-        char role[128];
-        snprintf(role, sizeof role, "%.*s", (int)len, roles);
-        json_append_string(array, role);
-        roles += len + (roles[len] == ',');
-    }
-    return array;
-}
-
 json *reply_user(const struct user *user) {
     json *body = json_new_object();
     json_add_string(body, "id", user->id_text);
     json_add_string(body, "email", user->email);
     json_add_string(body, "username", user->username);
     json_add_string(body, "displayName", user->display_name);
-    json_add(body, "roles", roles_array(user->roles));
+    json_add(body, "roles", json_new_words(user->roles));
     json_add_bool(body, "emailVerified", user->email_verified);
     json_add_string(body, "createdAt", user->created_at);
     json_add_string(body, "lastLoginAt", user->last_login_at);

@@ -221,13 +221,14 @@ static json *new_repaired(const char *text, size_t len) {
     return value;
 }
 
-static json *new_string(const char *text) {
-    if (!text)
-        return NULL;
-    size_t len = strlen(text);
+static json *new_text(const char *text, size_t len) {
     MUST(len <= INT32_MAX / 3);
     return utf8_valid(text, len) ? made(json_object_new_string_len(text, (int)len))
                                  : new_repaired(text, len);
+}
+
+static json *new_string(const char *text) {
+    return text ? new_text(text, strlen(text)) : NULL;
 }
 
 void json_add(json *object, const char *name, json *value) {
@@ -256,6 +257,16 @@ void json_append(json *array, json *value) {
 
 void json_append_string(json *array, const char *text) {
     json_append(array, new_string(text));
+}
+
+json *json_new_words(const char *words) {
+    json *array = json_new_array();
+    while (*(words += strspn(words, ",")) != '\0') {
+        size_t len = strcspn(words, ",");
+        json_append(array, new_text(words, len));
+        words += len;
+    }
+    return array;
 }
 
 const char *json_text(json *value, size_t *len) {

@@ -54,6 +54,8 @@ const char *json_array_string(const json *array, size_t index);
 /* Empty ones; the caller's, until json_add or json_append takes them over. */
 json *json_new_object(void);
 json *json_new_array(void);
+/* An array of the words that commas separate (roles), as strings; the caller's as well. */
+json *json_new_words(const char *words);
 /* The add functions take ownership of value, and copy a text; a NULL text or value adds null; bytes of a
  * text that are no UTF-8 become U+FFFD. */
 void json_add(json *object, const char *name, json *value);

@@ -102,8 +102,6 @@ void out_line(const struct ctl *ctl, const char *format, ...) __attribute__((for
 void out_pair(const struct ctl *ctl, const char *name, const char *value);
 /* The answer with --json, else nothing.  Takes value in both cases. */
 void out_json(const struct ctl *ctl, json *value);
-/* Words separated by commas (roles) as an array. */
-json *out_words(struct arena *arena, const char *words);
 /* RFC 3339, in arena. */
 const char *out_time(struct arena *arena, int64_t ms);
 

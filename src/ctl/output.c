@@ -86,14 +86,6 @@ void out_json(const struct ctl *ctl, json *value) {
     json_free(value);
 }
 
-json *out_words(struct arena *arena, const char *words) {
-    json *array = json_new_array();
-    char *rest = arena_str(arena, words);
-    for (char *word = strtok_r(rest, ",", &rest); word != NULL; word = strtok_r(NULL, ",", &rest))
-        json_append_string(array, word);
-    return array;
-}
-
 const char *out_time(struct arena *arena, int64_t ms) {
     return clock_rfc3339(ms, arena_alloc(arena, CLOCK_RFC3339_SIZE));
 }

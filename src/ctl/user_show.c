@@ -1,12 +1,12 @@
 #include "ctl/user_show.h"
 
-static json *user_as_json(struct ctl *ctl, const struct user *user) {
+static json *user_as_json(const struct user *user) {
     json *object = json_new_object();
     json_add_string(object, "id", user->id_text);
     json_add_string(object, "email", user->email);
     json_add_string(object, "username", user->username);
     json_add_string(object, "displayName", user->display_name);
-    json_add(object, "roles", out_words(ctl->arena, user->roles));
+    json_add(object, "roles", json_new_words(user->roles));
     json_add_bool(object, "emailVerified", user->email_verified);
     json_add_bool(object, "disabled", user->disabled);
     json_add_string(object, "createdAt", user->created_at);
@@ -24,7 +24,7 @@ void show_user(struct ctl *ctl, const struct user *user) {
     out_pair(ctl, "disabled", user->disabled ? "yes" : "no");
     out_pair(ctl, "created", user->created_at);
     out_pair(ctl, "last login", user->last_login_at);
-    out_json(ctl, user_as_json(ctl, user));
+    out_json(ctl, user_as_json(user));
 }
 
 void show_users(struct ctl *ctl, const struct user *users, size_t count, bool more) {
@@ -42,7 +42,7 @@ void show_users(struct ctl *ctl, const struct user *users, size_t count, bool mo
                                user->roles,
                                user->last_login_at};
         table_row(&table, cells);
-        json_append(list, user_as_json(ctl, user));
+        json_append(list, user_as_json(user));
     }
     const char *last = more ? users[count - 1].id_text : NULL;
     if (count > 0)
@@ -58,7 +58,7 @@ void show_users(struct ctl *ctl, const struct user *users, size_t count, bool mo
 
 void show_outcome(struct ctl *ctl, const struct user *user, const char *what) {
     out_line(ctl, "user %s %s %s", user->id_text, user->email, what);
-    out_json(ctl, user_as_json(ctl, user));
+    out_json(ctl, user_as_json(user));
 }
 
 int role_is_bad(const char *role) {

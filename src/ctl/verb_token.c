@@ -93,7 +93,7 @@ static void show_who(struct ctl *ctl, const struct session_who *who, json *answe
     out_pair(ctl, "roles", who->roles);
     json_add_string(answer, "user", who->user_id);
     json_add_string(answer, "email", who->email);
-    json_add(answer, "roles", out_words(ctl->arena, who->roles));
+    json_add(answer, "roles", json_new_words(who->roles));
 }
 
 static int show_finding(struct ctl *ctl, const struct finding *finding, const char *sid) {

@@ -215,13 +215,9 @@ static void add_text(jwt_t *jwt, const char *name, const char *text) {
 }
 
 /* Texts by themselves, which is a third of the work that all of them as JSON are. */
-static void add_claims(jwt_t *jwt, const struct conf *conf, const struct token_claims *claims,
-                       struct arena *arena) {
-    json *object = json_new_object(), *roles = json_new_array();
-    char *rest = arena_str(arena, claims->roles);
-    for (char *role = strtok_r(rest, ",", &rest); role != NULL; role = strtok_r(NULL, ",", &rest))
-        json_append_string(roles, role);
-    json_add(object, "roles", roles);
+static void add_claims(jwt_t *jwt, const struct conf *conf, const struct token_claims *claims) {
+    json *object = json_new_object();
+    json_add(object, "roles", json_new_words(claims->roles));
     json_add_int(object, "iat", claims->iat);
     json_add_int(object, "exp", claims->exp);
     add_members(jwt, object);
@@ -240,7 +236,7 @@ static const char *encode(const struct key *key, const struct conf *conf,
     jwt_t *jwt = NULL;
     MUST(jwt_new(&jwt) == 0);
     MUST(jwt_add_header(jwt, "kid", key->kid) == 0);
-    add_claims(jwt, conf, claims, arena);
+    add_claims(jwt, conf, claims);
     MUST(jwt_set_alg(jwt, algs[key->alg], key->material, (int)key->material_len) == 0);
     MUST(jwt_get_alg(jwt) == algs[key->alg] && key->material_len > 0);
     char *text = jwt_encode_str(jwt);

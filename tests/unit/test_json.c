@@ -245,6 +245,19 @@ static void building(void **state) {
     json_free(object);
 }
 
+static void words_become_an_array(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"", "[]"}, {"admin", "[\"admin\"]"}, {"a,b:c,d", "[\"a\",\"b:c\",\"d\"]"},
+        {",a,,b,", "[\"a\",\"b\"]"}, {"\xff,a b", "[\"\xef\xbf\xbd\",\"a b\"]"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t len;
+        json *array = json_new_words(rows[i][0]);
+        assert_string_equal(json_text(array, &len), rows[i][1]);
+        json_free(array);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepted),
@@ -254,6 +267,7 @@ int main(void) {
         cmocka_unit_test(every_prefix_is_refused),
         cmocka_unit_test(getters_are_exact),
         cmocka_unit_test(building),
+        cmocka_unit_test(words_become_an_array),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
