@@ -53,23 +53,19 @@ enum answer audit_insert_all(struct db *db, struct arena *arena, const struct au
     return answer == ANSWER_YES ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
-static const char *text_of(const struct db_value *value) {
-    return value->kind == DB_TEXT ? value->text : NULL;
-}
-
 /* The columns of AUDIT_COLUMNS in sql.c. */
 static void read_row(const struct db_row *from, struct audit_row *row) {
     const struct db_value *column = from->columns;
     row->id = column[0].number;
-    row->at = text_of(&column[1]);
-    row->event = text_of(&column[2]);
+    row->at = db_text(&column[1]);
+    row->event = db_text(&column[2]);
     row->user_id = column[3].kind == DB_INT ? column[3].number : 0;
-    row->email = text_of(&column[4]);
-    row->actor = text_of(&column[5]);
-    row->address = text_of(&column[6]);
-    row->session = text_of(&column[7]);
-    row->request_id = text_of(&column[8]);
-    row->details = text_of(&column[9]);
+    row->email = db_text(&column[4]);
+    row->actor = db_text(&column[5]);
+    row->address = db_text(&column[6]);
+    row->session = db_text(&column[7]);
+    row->request_id = db_text(&column[8]);
+    row->details = db_text(&column[9]);
 }
 
 /* Each kind of filter has a statement of its own, so that each has its index. */

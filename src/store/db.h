@@ -38,6 +38,11 @@ static inline struct db_value db_text_or_null(const char *text) {
                              .len = text != NULL ? strlen(text) : 0};
 }
 
+/* A column's text, in the arena of its result; NULL: it has none. */
+static inline const char *db_text(const struct db_value *value) {
+    return value->kind == DB_TEXT ? value->text : NULL;
+}
+
 #define DB_MAX_COLUMNS 12
 #define DB_MAX_PARAMS  10
 

@@ -3,10 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text_of(const struct db_value *value) {
-    return value->kind == DB_TEXT ? value->text : NULL;
-}
-
 /* A switch of the server's: 0 or 1, and the word where there are more than two states. */
 static bool is_on(const struct db_value *value) {
     return value->kind == DB_TEXT ? strcmp(value->text, "OFF") != 0 : value->number != 0;
@@ -20,10 +16,10 @@ static void read_user(const struct db_row *row, struct arena *arena, struct user
     const struct db_value *column = row->columns;
     user->id = column[0].number;
     user->id_text = arena_printf(arena, "%lld", (long long)user->id);
-    user->email = text_of(&column[1]);
-    user->username = text_of(&column[2]);
-    user->display_name = text_of(&column[3]);
-    user->password_hash = text_of(&column[4]);
+    user->email = db_text(&column[1]);
+    user->username = db_text(&column[2]);
+    user->display_name = db_text(&column[3]);
+    user->password_hash = db_text(&column[4]);
     user->email_verified = column[5].number != 0;
     user->disabled = column[6].number != 0;
     user->created_at = db_rfc3339(arena, &column[7]);
@@ -214,8 +210,8 @@ static struct user_key *users_with(struct db *db, struct arena *arena, enum wide
     struct user_key *keys = arena_alloc(arena, (*found + 1) * sizeof *keys);
     for (size_t i = 0; i < *found; i++)
         keys[i] = (struct user_key){.id = result.rows[i].columns[0].number,
-                                    .email_canonical = text_of(&result.rows[i].columns[1]),
-                                    .username_canonical = text_of(&result.rows[i].columns[2])};
+                                    .email_canonical = db_text(&result.rows[i].columns[1]),
+                                    .username_canonical = db_text(&result.rows[i].columns[2])};
     return keys;
 }
 
