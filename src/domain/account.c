@@ -345,14 +345,11 @@ bool account_role_is_sane(const char *role) {
     return check_role(role) == NULL;
 }
 
-/* All roles together must fit into an access token, beside everything else. */
-#define ROLES_MAX 1024
-
 static bool may_have_more_roles(const struct realm *realm, struct arena *arena, int64_t id,
                                 const char *role) {
     struct user user;
     return users_by_id(realm->db, arena, id, &user) != ANSWER_YES ||
-           strlen(user.roles) + 1 + strlen(role) <= ROLES_MAX;
+           strlen(user.roles) + 1 + strlen(role) <= ACCOUNT_ROLES_MAX;
 }
 
 enum account_result account_set_role(const struct realm *realm, struct arena *arena,

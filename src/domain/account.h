@@ -25,6 +25,9 @@ struct field_errors {
  * ones than there is room for are dropped. */
 void field_errors_add(struct field_errors *errors, const char *field, const char *sentence);
 
+/* Bytes of all roles of one user, with commas: they must fit into an access token, beside everything else. */
+#define ACCOUNT_ROLES_MAX 1024
+
 enum account_result {
     ACCOUNT_DONE,
     ACCOUNT_INVALID, /* see errors */

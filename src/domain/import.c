@@ -12,8 +12,7 @@
 #include "domain/password.h"
 #include "store/users.h"
 
-#define ROLES_MAX 1024 /* bytes of all roles of one user, with commas */
-#define TRIES     3    /* somebody may register one of the names meanwhile */
+#define TRIES 3 /* somebody may register one of the names meanwhile */
 
 /* Names are known by the first 8 bytes of their digests: 10 million of them have one chance in 10^5
  * that two which differ are taken for one, and then a dry run says so of one row. */
@@ -72,7 +71,7 @@ static bool roles_are_sane(struct arena *arena, struct import_row *row) {
                                             role));
         all += strlen(role) + 1;
     }
-    return all <= ROLES_MAX || refuse(row, "all roles together are longer than 1 KiB");
+    return all <= ACCOUNT_ROLES_MAX || refuse(row, "all roles together are longer than 1 KiB");
 }
 
 static bool fields_are_sane(const struct import *import, struct arena *arena,
