@@ -50,18 +50,10 @@ static enum name_change read_name(const struct request *request, const char *nam
 
 /* Each change is a row of the audit trail: nobody may write as many as they like. */
 static bool may_change_profile(struct request *request) {
-    struct throttle_result limit;
     struct throttle throttle =
         throttle_profile_ask(request->realm, request->arena, request->who.user_id);
     cache_flush(request->realm->cache);
-    enum answer allowed = throttle_answer(request->realm, &throttle, &limit);
-    if (allowed == ANSWER_NO) {
-        reply_limits(request, &limit);
-        reply_limited(request, &limit);
-    }
-    if (allowed == ANSWER_UNKNOWN)
-        reply_error(request, ERROR_UNAVAILABLE);
-    return allowed == ANSWER_YES;
+    return reply_limit_allows(request, &throttle, false);
 }
 
 void handle_profile_change(struct request *request) {

@@ -54,18 +54,10 @@ static struct throttle ask_limit(const struct request *request, const char *id, 
     return throttle_client_ask(request->realm, request->arena, request->address, id, cost);
 }
 
-/* Answers when it is used up.  Else nothing is said of it: only wrong secrets count, so that what is left
- * would tell of an answer more than it is to tell. */
+/* What is left of it is not said: only wrong secrets count, so that it would tell of an answer more than
+ * that is to tell. */
 static bool is_allowed(struct request *request, const struct throttle *throttle) {
-    struct throttle_result limit;
-    enum answer allowed = throttle_answer(request->realm, throttle, &limit);
-    if (allowed == ANSWER_NO) {
-        reply_limits(request, &limit);
-        reply_limited(request, &limit);
-    }
-    if (allowed == ANSWER_UNKNOWN)
-        reply_error(request, ERROR_UNAVAILABLE);
-    return allowed == ANSWER_YES;
+    return reply_limit_allows(request, throttle, false);
 }
 
 static bool may_try(struct request *request, const char *id) {

@@ -16,17 +16,10 @@
 
 /* Whether this address may register now; answers when not. */
 static bool may_register(struct request *request) {
-    struct throttle_result limit;
     struct throttle throttle =
         throttle_register_ask(request->realm, request->arena, request->address);
     cache_flush(request->realm->cache);
-    enum answer allowed = throttle_answer(request->realm, &throttle, &limit);
-    reply_limits(request, &limit);
-    if (allowed == ANSWER_NO)
-        reply_limited(request, &limit);
-    if (allowed == ANSWER_UNKNOWN)
-        reply_error(request, ERROR_UNAVAILABLE);
-    return allowed == ANSWER_YES;
+    return reply_limit_allows(request, &throttle, true);
 }
 
 void handle_register(struct request *request) {
@@ -233,19 +226,8 @@ static void begin_refresh(struct request *request) {
 
 static void check_refresh_limit(struct request *request) {
     struct refresh_state_of *state = request->state;
-    struct throttle_result limit;
-    enum answer allowed = throttle_answer(request->realm, &state->throttle, &limit);
-    reply_limits(request, &limit);
-    switch (allowed) {
-    case ANSWER_YES:
+    if (reply_limit_allows(request, &state->throttle, true))
         begin_refresh(request);
-        return;
-    case ANSWER_NO:
-        reply_limited(request, &limit);
-        return;
-    case ANSWER_UNKNOWN:
-        reply_error(request, ERROR_UNAVAILABLE);
-    }
 }
 
 /* A sibling domain may set a refresh cookie, whose path forbids the prefix __Host-, but no session

@@ -307,6 +307,18 @@ void reply_limited(struct request *request, const struct throttle_result *limit)
     reply_error(request, ERROR_RATE_LIMITED);
 }
 
+bool reply_limit_allows(struct request *request, const struct throttle *throttle, bool tell) {
+    struct throttle_result limit;
+    enum answer allowed = throttle_answer(request->realm, throttle, &limit);
+    if (tell || allowed == ANSWER_NO)
+        reply_limits(request, &limit);
+    if (allowed == ANSWER_NO)
+        reply_limited(request, &limit);
+    if (allowed == ANSWER_UNKNOWN)
+        reply_error(request, ERROR_UNAVAILABLE);
+    return allowed == ANSWER_YES;
+}
+
 void reply_account_error(struct request *request, enum account_result result,
                          const struct field_errors *fields, const struct throttle_result *limit) {
     switch (result) {

@@ -71,6 +71,10 @@ void reply_error_because(struct request *request, enum error_code code, const ch
 void reply_limits(struct request *request, const struct throttle_result *limit);
 /* rate_limited, with Retry-After from limit; logged, and recorded in the audit trail now and then. */
 void reply_limited(struct request *request, const struct throttle_result *limit);
+/* Whether a limit that was asked about lets the request go on; after cache_flush.  False: it is answered,
+ * rate_limited or unavailable.  tell: the RateLimit fields are added to an answer that is still to come, too,
+ * not only to a refusal. */
+bool reply_limit_allows(struct request *request, const struct throttle *throttle, bool tell);
 /* The error that a result stands for; ACCOUNT_DONE is none and not for here.  errors: with ACCOUNT_INVALID;
  * limit: with ACCOUNT_LIMITED; else they may be NULL. */
 void reply_account_error(struct request *request, enum account_result result,
