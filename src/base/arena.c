@@ -118,6 +118,13 @@ void *arena_zalloc(struct arena *arena, size_t size) {
     return memset(arena_alloc(arena, size), 0, size);
 }
 
+void *arena_array(struct arena *arena, size_t count, size_t size) {
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total))
+        DIE("out of memory");
+    return arena_zalloc(arena, total);
+}
+
 char *arena_dup(struct arena *arena, const void *bytes, size_t len) {
     if (!bytes)
         return NULL;

@@ -22,6 +22,9 @@ void arena_reset(struct arena *arena, size_t keep);
 /* Aligned for any type; arena_zalloc also zeroes. */
 void *arena_alloc(struct arena *arena, size_t size);
 void *arena_zalloc(struct arena *arena, size_t size);
+/* Zeroed room for count things of that size; a product that does not fit into a size_t is out of memory.  Not
+ * NULL with a count of 0 either. */
+void *arena_array(struct arena *arena, size_t count, size_t size);
 /* Copies with a NUL behind, in arena; arena_dup(NULL, …) and arena_str(NULL) are NULL.  arena_printf: as
  * printf(3) writes it. */
 char *arena_dup(struct arena *arena, const void *bytes, size_t len);

@@ -126,7 +126,7 @@ static int check_count(const struct ctl *ctl) {
 
 int args_rest(struct ctl *ctl, int argc, char **argv, int index) {
     bool options_end = false;
-    ctl->operands = arena_alloc(ctl->arena, (size_t)(argc + 1) * sizeof *ctl->operands);
+    ctl->operands = arena_array(ctl->arena, (size_t)(argc + 1), sizeof *ctl->operands);
     /* A verb with no limit of operands takes -WORD as one: user role ANNA -editor. */
     bool minus_is_operand = ctl->verb->max < 0;
     for (; index < argc; index++) {

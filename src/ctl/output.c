@@ -94,7 +94,7 @@ struct table table_new(struct arena *arena, const char *const *heads, size_t mos
     struct table table = {.arena = arena};
     while (heads[table.columns] != NULL)
         table.columns++;
-    table.cells = arena_alloc(arena, (most + 1) * table.columns * sizeof *table.cells);
+    table.cells = arena_array(arena, (most + 1) * table.columns, sizeof *table.cells);
     table_row(&table, heads);
     return table;
 }
@@ -125,7 +125,7 @@ static size_t column_width(const struct table *table, size_t column) {
 void table_print(const struct ctl *ctl, const struct table *table) {
     if (ctl->json)
         return;
-    size_t *widths = arena_alloc(table->arena, table->columns * sizeof *widths);
+    size_t *widths = arena_array(table->arena, table->columns, sizeof *widths);
     for (size_t column = 0; column < table->columns; column++)
         widths[column] = column_width(table, column);
     for (size_t row = 0; row < table->rows; row++) {

@@ -45,7 +45,7 @@ static struct lines read_lines(struct arena *arena, const char *path) {
         fclose(file);
     for (size_t i = 0; i < len; i++)
         most += text[i] == '\n';
-    lines.list = arena_alloc(arena, most * sizeof *lines.list);
+    lines.list = arena_array(arena, most, sizeof *lines.list);
     join_lines(text);
     while ((line = strsep(&text, "\n")) != NULL)
         if (tidy(line)[0] != '\0' && line[0] != '#' && lines.count < most)

@@ -251,7 +251,7 @@ static void write_one(struct audit *audit, const struct audit_row *row) {
 
 /* In one statement, so that many rows have no more time than one: the timeout is that of a statement. */
 static bool insert_all(struct audit *audit, const struct pending *pending, size_t count) {
-    const struct audit_row **rows = arena_alloc(audit->arena, count * sizeof *rows);
+    const struct audit_row **rows = arena_array(audit->arena, count, sizeof *rows);
     for (size_t i = 0; i < count; i++, pending = pending->next)
         rows[i] = &pending->row;
     return audit_insert_all(audit->db, audit->arena, rows, count) == ANSWER_YES;

@@ -181,7 +181,7 @@ static void drop_same_emails(struct batch *batch) {
 
 /* The candidates that have a username, sorted by it; *count is how many there are. */
 static struct candidate **with_usernames(struct batch *batch, size_t *count) {
-    struct candidate **list = arena_alloc(batch->arena, (batch->count + 1) * sizeof *list);
+    struct candidate **list = arena_array(batch->arena, batch->count, sizeof *list);
     *count = 0;
     for (size_t i = 0; i < batch->count; i++)
         if (batch->list[i].user.names.username_canonical != NULL)
@@ -277,7 +277,7 @@ static struct candidate *candidate_with_email(const struct batch *batch, const c
 }
 
 static bool drop_known_emails(struct batch *batch) {
-    const char **emails = arena_alloc(batch->arena, (batch->count + 1) * sizeof *emails);
+    const char **emails = arena_array(batch->arena, batch->count, sizeof *emails);
     size_t found;
     for (size_t i = 0; i < batch->count; i++)
         emails[i] = batch->list[i].user.names.email_canonical;
@@ -297,7 +297,7 @@ static bool drop_known_emails(struct batch *batch) {
 static bool drop_known_usernames(struct batch *batch) {
     size_t count, found;
     struct candidate **list = with_usernames(batch, &count);
-    const char **names = arena_alloc(batch->arena, (count + 1) * sizeof *names);
+    const char **names = arena_array(batch->arena, count, sizeof *names);
     for (size_t i = 0; i < count; i++)
         names[i] = list[i]->user.names.username_canonical;
     const struct user_key *keys =
@@ -313,7 +313,7 @@ static bool drop_known_usernames(struct batch *batch) {
 /* Storing -------------------------------------------------------------------------------------- */
 
 static enum answer add_roles(const struct batch *batch) {
-    const char **emails = arena_alloc(batch->arena, (batch->count + 1) * sizeof *emails);
+    const char **emails = arena_array(batch->arena, batch->count, sizeof *emails);
     size_t wanted = 0, found, count = 0, room = 0;
     for (size_t i = 0; i < batch->count; i++) {
         const char *roles = batch->list[i].row->roles;
@@ -323,7 +323,7 @@ static enum answer add_roles(const struct batch *batch) {
     }
     const struct user_key *keys =
         users_with_emails(batch->import->realm->db, batch->arena, emails, wanted, &found);
-    struct user_role *list = arena_alloc(batch->arena, (room + 1) * sizeof *list);
+    struct user_role *list = arena_array(batch->arena, room, sizeof *list);
     for (size_t i = 0; keys != NULL && i < found; i++) {
         const struct candidate *one = candidate_with_email(batch, keys[i].email_canonical);
         MUST(one != NULL);
@@ -350,7 +350,7 @@ static enum answer commit(const struct batch *batch) {
 /* NO: a name was taken meanwhile. */
 static enum answer store(const struct batch *batch) {
     struct db *db = batch->import->realm->db;
-    struct user_new *users = arena_alloc(batch->arena, (batch->count + 1) * sizeof *users);
+    struct user_new *users = arena_array(batch->arena, batch->count, sizeof *users);
     for (size_t i = 0; i < batch->count; i++)
         users[i] = batch->list[i].user;
     if (db_begin(db) != ANSWER_YES)
@@ -374,7 +374,7 @@ static void hash_passwords(struct batch *batch) {
 }
 
 static void gather(struct batch *batch, struct import_row *rows, size_t count) {
-    batch->list = arena_zalloc(batch->arena, (count + 1) * sizeof *batch->list);
+    batch->list = arena_array(batch->arena, count, sizeof *batch->list);
     for (size_t i = 0; i < count; i++) {
         struct candidate *next = &batch->list[batch->count];
         next->row = &rows[i];

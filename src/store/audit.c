@@ -46,7 +46,7 @@ enum answer audit_insert(struct db *db, struct arena *arena, const struct audit_
 
 enum answer audit_insert_all(struct db *db, struct arena *arena, const struct audit_row **rows,
                              size_t count) {
-    struct db_value *params = arena_alloc(arena, count * COLUMNS * sizeof *params);
+    struct db_value *params = arena_array(arena, count * COLUMNS, sizeof *params);
     for (size_t i = 0; i < count; i++)
         fill_in(arena, rows[i], params + i * COLUMNS);
     enum answer answer = db_run_wide(db, arena, WIDE_AUDIT_INSERT, count, params, NULL);
@@ -89,7 +89,7 @@ struct audit_row *audit_list(struct db *db, struct arena *arena, const struct au
     if (db_run(db, arena, statements[filter->user_id != 0][filter->event != NULL], params, n,
                &result) != ANSWER_YES)
         return NULL;
-    struct audit_row *rows = arena_zalloc(arena, result.row_count * sizeof *rows + 1);
+    struct audit_row *rows = arena_array(arena, result.row_count, sizeof *rows);
     for (size_t i = 0; i < result.row_count; i++)
         read_row(&result.rows[i], &rows[i]);
     *count = result.row_count;

@@ -25,7 +25,7 @@ struct client *clients_list(struct db *db, struct arena *arena, size_t *count) {
     struct db_result result;
     if (db_run(db, arena, STMT_CLIENT_LIST, NULL, 0, &result) != ANSWER_YES)
         return NULL;
-    struct client *clients = arena_alloc(arena, result.row_count * sizeof *clients + 1);
+    struct client *clients = arena_array(arena, result.row_count, sizeof *clients);
     for (size_t i = 0; i < result.row_count; i++)
         read_client(&result.rows[i], &clients[i]);
     *count = result.row_count;

@@ -320,7 +320,7 @@ static unsigned execute_wide(struct db *db, struct arena *arena, enum wide_state
     if (stmt == NULL)
         return error;
     size_t count = mysql_stmt_param_count(stmt);
-    MYSQL_BIND *binds = arena_alloc(arena, count * sizeof *binds);
+    MYSQL_BIND *binds = arena_array(arena, count, sizeof *binds);
     db_bind_params(stmt, binds, params, count);
     return execute_bound(db, arena, stmt, result);
 }

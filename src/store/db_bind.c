@@ -87,7 +87,7 @@ bool db_take_rows(MYSQL_STMT *stmt, struct arena *arena, struct db_result *resul
     struct columns columns;
     bind_columns(stmt, arena, &columns);
     size_t rows = (size_t)mysql_stmt_num_rows(stmt);
-    result->rows = arena_zalloc(arena, rows * sizeof *result->rows + 1);
+    result->rows = arena_array(arena, rows, sizeof *result->rows);
     int rc = 0;
     while (result->row_count < rows && (rc = mysql_stmt_fetch(stmt)) == 0)
         take_row(&columns, arena, &result->rows[result->row_count++]);

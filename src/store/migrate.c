@@ -61,7 +61,7 @@ struct migration *migrate_status(struct db *db, struct arena *arena, size_t *cou
     const char *names;
     if (applied_names(db, arena, &names) != ANSWER_YES)
         return NULL;
-    struct migration *steps = arena_zalloc(arena, embedded_sql_count * sizeof *steps);
+    struct migration *steps = arena_array(arena, embedded_sql_count, sizeof *steps);
     for (unsigned i = 0; i < embedded_sql_count; i++) {
         steps[i].name = embedded_sql[i].name;
         steps[i].applied = has_line(names, steps[i].name);

@@ -46,7 +46,7 @@ static void *create_array(const redisReadTask *task, int count) {
         return NULL; /* hiredis gives the connection up */
     struct reply *reply = reply_new(task, REPLY_LIST);
     reply->count = (size_t)count;
-    reply->members = arena_zalloc(task->privdata, reply->count * sizeof *reply->members + 1);
+    reply->members = arena_array(task->privdata, reply->count, sizeof *reply->members);
     return reply;
 }
 

@@ -92,7 +92,7 @@ struct user *users_list(struct db *db, struct arena *arena, int64_t after, int64
     struct db_result result;
     if (db_run(db, arena, STMT_USER_LIST, params, 2, &result) != ANSWER_YES)
         return NULL;
-    struct user *users = arena_alloc(arena, result.row_count * sizeof *users + 1);
+    struct user *users = arena_array(arena, result.row_count, sizeof *users);
     for (size_t i = 0; i < result.row_count; i++)
         read_user(&result.rows[i], arena, &users[i]);
     *count = result.row_count;
@@ -144,7 +144,7 @@ enum answer users_logged_in(struct db *db, struct arena *arena, const struct use
 
 enum answer users_set_last_login(struct db *db, struct arena *arena, const int64_t *ids,
                                  size_t count, int64_t wall_ms) {
-    struct db_value *params = arena_alloc(arena, (count + 2) * sizeof *params);
+    struct db_value *params = arena_array(arena, count + 2, sizeof *params);
     params[0] = params[count + 1] = db_text_or_null(db_time(arena, wall_ms * 1000));
     for (size_t i = 0; i < count; i++)
         params[i + 1] = DB_NUMBER(ids[i]);
@@ -200,14 +200,14 @@ enum answer users_remove_role(struct db *db, struct arena *arena, int64_t id, co
 static struct user_key *users_with(struct db *db, struct arena *arena, enum wide_statement which,
                                    const char *const *canonical, size_t count, size_t *found) {
     struct db_result result;
-    struct db_value *params = arena_alloc(arena, (count + 1) * sizeof *params);
+    struct db_value *params = arena_array(arena, count, sizeof *params);
     *found = 0;
     for (size_t i = 0; i < count; i++)
         params[i] = db_text_or_null(canonical[i]);
     if (count > 0 && db_run_wide(db, arena, which, count, params, &result) != ANSWER_YES)
         return NULL;
     *found = count > 0 ? result.row_count : 0;
-    struct user_key *keys = arena_alloc(arena, (*found + 1) * sizeof *keys);
+    struct user_key *keys = arena_array(arena, *found, sizeof *keys);
     for (size_t i = 0; i < *found; i++)
         keys[i] = (struct user_key){.id = result.rows[i].columns[0].number,
                                     .email_canonical = db_text(&result.rows[i].columns[1]),
@@ -228,7 +228,7 @@ struct user_key *users_with_usernames(struct db *db, struct arena *arena,
 enum answer users_insert_many(struct db *db, struct arena *arena, const struct user_new *users,
                               size_t count) {
     enum { PARAMS = 8 };
-    struct db_value *params = arena_alloc(arena, (count * PARAMS + 1) * sizeof *params);
+    struct db_value *params = arena_array(arena, count * PARAMS, sizeof *params);
     for (size_t i = 0; i < count; i++) {
         const struct user_names *names = &users[i].names;
         struct db_value row[PARAMS] = {
@@ -243,7 +243,7 @@ enum answer users_insert_many(struct db *db, struct arena *arena, const struct u
 
 enum answer users_add_roles(struct db *db, struct arena *arena, const struct user_role *roles,
                             size_t count) {
-    struct db_value *params = arena_alloc(arena, (count * 2 + 1) * sizeof *params);
+    struct db_value *params = arena_array(arena, count * 2, sizeof *params);
     for (size_t i = 0; i < count; i++) {
         params[i * 2] = DB_NUMBER(roles[i].user_id);
         params[i * 2 + 1] = db_text_or_null(roles[i].role);

@@ -121,6 +121,11 @@ static void allocate_almost_too_much(void) {
     arena_alloc(arena, SIZE_MAX - 64);
 }
 
+static void array_of_too_many(void) {
+    struct arena *arena = arena_new(64);
+    arena_array(arena, SIZE_MAX / 8 + 2, 8);
+}
+
 static void sizes_never_overflow(void **state) {
     (void)state;
     assert_dies(reserve_too_much);
@@ -128,6 +133,7 @@ static void sizes_never_overflow(void **state) {
     assert_dies(consume_too_much);
     assert_dies(allocate_too_much);
     assert_dies(allocate_almost_too_much);
+    assert_dies(array_of_too_many);
 }
 
 static void arena_aligns_and_keeps_apart(void **state) {
@@ -165,6 +171,19 @@ static void arena_reuses_its_blocks(void **state) {
     unsigned char *zeroed = arena_zalloc(arena, 64);
     for (size_t i = 0; i < 64; i++)
         assert_int_equal(zeroed[i], 0);
+    arena_free(&arena);
+}
+
+static void arena_arrays_are_zeroed(void **state) {
+    (void)state;
+    struct arena *arena = arena_new(256);
+    memset(arena_alloc(arena, 100), 'p', 100);
+    arena_reset(arena, 4096);
+    int64_t *numbers = arena_array(arena, 100, sizeof *numbers);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(numbers[i], 0);
+    assert_non_null(arena_array(arena, 0, sizeof *numbers));
+    assert_non_null(arena_array(arena, 7, 0));
     arena_free(&arena);
 }
 
@@ -234,6 +253,7 @@ int main(void) {
         cmocka_unit_test(sizes_never_overflow),
         cmocka_unit_test(arena_aligns_and_keeps_apart),
         cmocka_unit_test(arena_reuses_its_blocks),
+        cmocka_unit_test(arena_arrays_are_zeroed),
         cmocka_unit_test(arena_copies),
         cmocka_unit_test(arena_prints_around_the_end_of_a_block),
         cmocka_unit_test(buf_formats_around_its_end),
