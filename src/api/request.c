@@ -10,7 +10,7 @@
 
 #define USER_AGENT_MAX 512
 #define REQUEST_ID_MAX 64
-#define LONGEST_NAME   35
+#define LONGEST_NAME   27
 
 /* The parameters that are read.  DOCUMENT_URI is nginx's path, in sub-requests too; SCRIPT_NAME and
  * PATH_INFO make Apache's. */
@@ -36,7 +36,6 @@ enum param {
     PARAM_LOGIN_PAGE,
     PARAM_REQUEST_URI,
     PARAM_ACCEPT,
-    PARAM_REQUESTED_HEADERS,
     PARAM_APACHE_ROLE,
     PARAM_SECRET,
     PARAM_COUNT
@@ -68,7 +67,6 @@ static const struct {
     [PARAM_LOGIN_PAGE] = NAME("AUTH_LOGIN_PAGE"),
     [PARAM_REQUEST_URI] = NAME("REQUEST_URI"),
     [PARAM_ACCEPT] = NAME("HTTP_ACCEPT"),
-    [PARAM_REQUESTED_HEADERS] = NAME("HTTP_ACCESS_CONTROL_REQUEST_HEADERS"),
     [PARAM_APACHE_ROLE] = NAME("FCGI_APACHE_ROLE"),
     [PARAM_SECRET] = NAME("GATEHOUSE_SECRET"),
 #undef NAME
@@ -185,7 +183,6 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->cookie = unless_empty(values[PARAM_COOKIE]);
     request->origin = unless_empty(values[PARAM_ORIGIN]);
     request->fetch_site = unless_empty(values[PARAM_FETCH_SITE]);
-    request->requested_headers = unless_empty(values[PARAM_REQUESTED_HEADERS]);
     request->host = unless_empty(values[PARAM_HOST]);
     request->https = values[PARAM_HTTPS] != NULL && strcmp(values[PARAM_HTTPS], "off") != 0;
     request->user_agent = unless_empty(values[PARAM_USER_AGENT]);

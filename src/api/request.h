@@ -32,7 +32,7 @@ struct request {
     const char *path; /* without the query */
     const char *content_type, *content_length;
     const char *authorization, *session_header, *cookie;
-    const char *origin, *fetch_site, *host, *requested_headers;
+    const char *origin, *fetch_site, *host;
     bool https;
     const char *user_agent;
     const char *address;      /* never NULL */
