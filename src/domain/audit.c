@@ -59,10 +59,6 @@ struct audit {
     struct rest rest;              /* while it goes on nothing is tried */
 };
 
-const char *audit_event_name(unsigned event) {
-    return event < AUDIT_EVENT_COUNT ? names[event] : NULL;
-}
-
 bool audit_event_is_known(const char *name) {
     for (size_t i = 0; i < AUDIT_EVENT_COUNT; i++)
         if (strcmp(names[i], name) == 0)
@@ -201,7 +197,8 @@ bool audit_begin(const struct realm *realm) {
     return !is_strict(realm) || db_begin(realm->db) == ANSWER_YES;
 }
 
-bool audit_end(const struct realm *realm, bool keep_it) {
+/* False: the change was not kept: that was not wanted, or the commit failed, and it may be there or not. */
+static bool end(const struct realm *realm, bool keep_it) {
     if (!is_strict(realm))
         return keep_it;
     if (keep_it)
@@ -215,7 +212,7 @@ enum answer audit_settle(const struct realm *realm, enum answer changed,
     bool good = changed == ANSWER_YES && audit_record(realm, note);
     if (changed != ANSWER_YES)
         json_free(note->details);
-    if (!audit_end(realm, good) && changed == ANSWER_YES)
+    if (!end(realm, good) && changed == ANSWER_YES)
         return ANSWER_UNKNOWN;
     return changed;
 }

@@ -43,8 +43,6 @@ enum audit_event {
     AUDIT_EVENT_COUNT
 };
 
-/* "login_refused"; NULL beyond the last. */
-const char *audit_event_name(unsigned event);
 /* Whether there is an event of this name. */
 bool audit_event_is_known(const char *name);
 
@@ -83,12 +81,11 @@ bool audit_record(const struct realm *realm, const struct audit_note *note);
  * out. Never a reason to refuse. */
 void audit_record_seldom(const struct realm *realm, const struct audit_note *note);
 
-/* Around a change in the database and its note: in mode strict they are one transaction.
- * False: it could not begin; it was not kept (asked not to, or it may or may not have been). */
+/* Before a change in the database: in mode strict the change and its note are one transaction.  False: it
+ * could not begin. */
 bool audit_begin(const struct realm *realm);
-bool audit_end(const struct realm *realm, bool keep);
-/* audit_end for a change that came to an answer: YES is recorded and kept, and UNKNOWN where that
- * did not succeed. */
+/* … and after it, with what it came to.  YES is recorded and kept; else nothing is.  Returns changed, but
+ * UNKNOWN where YES could not be recorded or kept (then it may or may not have been).  Takes note's details. */
 enum answer audit_settle(const struct realm *realm, enum answer changed,
                          const struct audit_note *note);
 
