@@ -1,6 +1,7 @@
 #include "ctl/when.h"
 
 #include <string.h>
+#include <time.h>
 
 #define LAST_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
 
@@ -22,29 +23,15 @@ static bool sign(const char **at, const char *allowed) {
     return true;
 }
 
-static int days_in(int year, int month) {
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return month == 2 && leap ? 29 : days[month - 1];
-}
-
-/* Days since 1970-01-01; years begin in March here, so that the leap day is the last of its year.
- */
-static int64_t days_since_1970(int year, int month, int day) {
-    int64_t y = month > 2 ? year : year - 1;
-    int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + of_year - 719468;
-}
-
-static bool date(const char **at, int64_t *days) {
+/* The beginning of a day.  timegm would take February 30 for March 1 or 2, and says so by changing it. */
+static bool date(const char **at, int64_t *date_ms) {
     int year, month, day;
     if (!digits(at, 4, &year) || !sign(at, "-") || !digits(at, 2, &month) || !sign(at, "-") ||
         !digits(at, 2, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in(year, month))
-        return false;
-    *days = days_since_1970(year, month, day);
-    return true;
+    struct tm utc = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+    *date_ms = (int64_t)timegm(&utc) * 1000;
+    return utc.tm_year == year - 1900 && utc.tm_mon == month - 1 && utc.tm_mday == day;
 }
 
 /* Finer than a millisecond is cut off. */
@@ -109,12 +96,12 @@ bool when_age(const char *text, int64_t *ms) {
 
 bool when_parse(const char *text, int64_t *ms) {
     const char *at = text;
-    int64_t days, of_day, east;
+    int64_t day, of_day, east;
     if (seconds(text, ms))
         return true;
-    if (!date(&at, &days) || !sign(&at, "Tt ") || !time_of_day(&at, &of_day) ||
+    if (!date(&at, &day) || !sign(&at, "Tt ") || !time_of_day(&at, &of_day) ||
         !offset(&at, &east) || *at != '\0')
         return false;
-    *ms = days * 86400000 + of_day - east;
+    *ms = day + of_day - east;
     return *ms >= 0;
 }
