@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "domain/rest.h"
+#include "domain/pause.h"
 #include "store/audit.h"
 
 #define ARENA_BLOCK (8 * 1024)
@@ -56,7 +56,7 @@ struct audit {
     int64_t since; /* clock_mono_ms of the first */
     uint64_t lost;
     int64_t quiet_until, left_out; /* of what is recorded seldom */
-    struct rest rest;              /* while it goes on nothing is tried */
+    struct pause pause;            /* while it goes on nothing is tried */
 };
 
 bool audit_event_is_known(const char *name) {
@@ -230,19 +230,19 @@ enum answer audit_commit(const struct realm *realm, const struct audit_note *not
     return done;
 }
 
-static bool is_resting(const struct audit *audit) {
-    return rest_goes_on(&audit->rest) || db_is_away(audit->db);
+static bool is_paused(const struct audit *audit) {
+    return pause_goes_on(&audit->pause) || db_is_away(audit->db);
 }
 
 static void write_one(struct audit *audit, const struct audit_row *row) {
     int64_t begun = clock_mono_ms();
-    if (is_resting(audit)) {
+    if (is_paused(audit)) {
         lose(audit, row, "MariaDB did not answer in time a moment ago");
         return;
     }
     if (audit_insert(audit->db, audit->arena, row) == ANSWER_YES)
         return;
-    rest_after(&audit->rest, begun, 0);
+    pause_after(&audit->pause, begun, 0);
     lose(audit, row, db_why(audit->db));
 }
 
@@ -259,15 +259,15 @@ static bool insert_all(struct audit *audit, const struct pending *pending, size_
  * them twice. */
 static bool write_together(struct audit *audit, const struct pending *first, size_t count) {
     int64_t begun = clock_mono_ms();
-    if (is_resting(audit))
+    if (is_paused(audit))
         return false;
     if (db_begin(audit->db) != ANSWER_YES || !insert_all(audit, first, count)) {
         db_rollback(audit->db);
-        rest_after(&audit->rest, begun, 0);
+        pause_after(&audit->pause, begun, 0);
         return false;
     }
     if (db_commit(audit->db) != ANSWER_YES) {
-        rest_after(&audit->rest, begun, 0);
+        pause_after(&audit->pause, begun, 0);
         for (const struct pending *pending = first; pending != NULL; pending = pending->next)
             lose(audit, &pending->row, db_why(audit->db));
     }
@@ -296,7 +296,7 @@ void audit_flush(const struct realm *realm) {
 void audit_flush_due(const struct realm *realm) {
     const struct audit *audit = realm->audit;
     if (audit_has_notes(realm) &&
-        (audit->count >= REST_TOGETHER || clock_mono_ms() - audit->since >= REST_TOGETHER_MS))
+        (audit->count >= WRITE_TOGETHER || clock_mono_ms() - audit->since >= WRITE_TOGETHER_MS))
         audit_flush(realm);
 }
 

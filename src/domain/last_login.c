@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "domain/rest.h"
+#include "domain/pause.h"
 #include "store/users.h"
 
 #define ARENA_BLOCK (4 * 1024)
@@ -21,7 +21,7 @@ struct last_login {
     struct note notes[LAST_LOGIN_MOST];
     size_t count;
     int64_t since; /* clock_mono_ms of the first */
-    struct rest rest;
+    struct pause pause;
     int64_t quiet_until, quiet_dropped_until;
 };
 
@@ -69,7 +69,7 @@ void last_login_note(struct last_login *logins, int64_t user_id, int64_t wall_ms
 }
 
 bool last_login_has_notes(const struct last_login *logins) {
-    return logins->count > 0 && !rest_goes_on(&logins->rest);
+    return logins->count > 0 && !pause_goes_on(&logins->pause);
 }
 
 static int by_time_and_user(const void *a, const void *b) {
@@ -84,7 +84,7 @@ static int by_time_and_user(const void *a, const void *b) {
 static size_t of_one_second(const struct last_login *logins, int64_t *newest) {
     size_t count = 0;
     *newest = logins->notes[0].wall_ms;
-    while (count < logins->count && count < REST_TOGETHER &&
+    while (count < logins->count && count < WRITE_TOGETHER &&
            logins->notes[count].wall_ms / 1000 == logins->notes[0].wall_ms / 1000) {
         if (logins->notes[count].wall_ms > *newest)
             *newest = logins->notes[count].wall_ms;
@@ -94,7 +94,7 @@ static size_t of_one_second(const struct last_login *logins, int64_t *newest) {
 }
 
 static bool write_some(struct last_login *logins) {
-    int64_t ids[REST_TOGETHER], newest;
+    int64_t ids[WRITE_TOGETHER], newest;
     size_t count = of_one_second(logins, &newest);
     for (size_t i = 0; i < count; i++)
         ids[i] = logins->notes[i].user_id;
@@ -111,19 +111,19 @@ void last_login_flush(struct last_login *logins) {
     int64_t begun = clock_mono_ms();
     qsort(logins->notes, logins->count, sizeof *logins->notes, by_time_and_user);
     bool taken = true;
-    while (taken && logins->count > 0 && clock_mono_ms() - begun < REST_MIN_MS)
+    while (taken && logins->count > 0 && clock_mono_ms() - begun < PAUSE_MIN_MS)
         taken = !db_is_away(logins->db) && write_some(logins);
     if (logins->count == 0)
         return;
-    rest_after(&logins->rest, begun, REST_MIN_MS);
+    pause_after(&logins->pause, begun, PAUSE_MIN_MS);
     if (!taken && log_seldom(&logins->quiet_until))
         log_warning("when users last signed in cannot be written, and is tried again",
                     F_INT("users", (int64_t)logins->count), F_STR("reason", db_why(logins->db)));
 }
 
 void last_login_flush_due(struct last_login *logins) {
-    if (logins->count >= REST_TOGETHER ||
-        (logins->count > 0 && clock_mono_ms() - logins->since >= REST_TOGETHER_MS))
+    if (logins->count >= WRITE_TOGETHER ||
+        (logins->count > 0 && clock_mono_ms() - logins->since >= WRITE_TOGETHER_MS))
         last_login_flush(logins);
 }
 
