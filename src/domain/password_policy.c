@@ -4,7 +4,7 @@
 #include "base/encode.h"
 #include "base/secret.h"
 #include "domain/canon.h"
-#include "domain/common.h"
+#include "domain/common_passwords.h"
 #include "domain/password.h"
 
 /* Shorter words are parts of too much. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "domain/common.h"
+#include "domain/common_passwords.h"
 #include "domain/password.h"
 
 /* The cheapest that there is: what is looked at here does not depend on it. */

@@ -1,12 +1,12 @@
 /*
- * common: passwords that everybody tries first (data/common-passwords.txt, embedded).
+ * common_passwords: passwords that everybody tries first (data/common-passwords.txt, embedded).
  */
-#ifndef DOMAIN_COMMON_H
-#define DOMAIN_COMMON_H
+#ifndef DOMAIN_COMMON_PASSWORDS_H
+#define DOMAIN_COMMON_PASSWORDS_H
 
 #include <stdbool.h>
 
-/* Compared without case. */
+/* Whether it is on the list; compared without case. */
 bool password_is_common(const char *password);
 
 /* Whether it is a short text repeated (testtest), or runs up, down or of one character (12344321,

@@ -1,4 +1,4 @@
-#include "domain/common.h"
+#include "domain/common_passwords.h"
 
 #include <stdlib.h>
 #include <string.h>
