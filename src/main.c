@@ -1,6 +1,6 @@
 /*
- * gatehouse: reads the options, makes a generation of the service from the configuration, and hands
- * it to the pool.  What workers do is in serve.c; every decision is further down.
+ * gatehouse: reads the options, makes a service of the configuration, and hands it to the pool.
+ * What workers do is in serve.c; every decision is further down.
  */
 #include <getopt.h>
 #include <limits.h>
@@ -60,8 +60,8 @@ static void warn_of_stray(const char *name) {
                 F_STR("cure", "GATEHOUSE_SECTION_KEY, as in GATEHOUSE_REDIS_URL; or unset it"));
 }
 
-static void add_pool(struct generation *generation, const struct conf_pool *pool) {
-    generation->plan.pools[generation->plan.count++] =
+static void add_pool(struct service *service, const struct conf_pool *pool) {
+    service->plan.pools[service->plan.count++] =
         (struct pool_spec){.name = pool->name,
                            .listen = pool->listen,
                            .workers = (unsigned)pool->workers,
@@ -82,23 +82,23 @@ static int64_t hang_ms(const struct conf *conf) {
     return conf->server_hang > least ? conf->server_hang : least;
 }
 
-static struct generation *generation_new(struct site *site) {
-    struct generation *generation = calloc(1, sizeof *generation);
-    MUST(generation != NULL);
+static struct service *service_new(struct site *site) {
+    struct service *service = calloc(1, sizeof *service);
+    MUST(service != NULL);
     const struct conf *conf = site->conf;
-    generation->site = site;
-    generation->gates = gates;
-    generation->keys = key_board;
-    generation->plan.user = conf->server_user;
-    generation->plan.group = conf->server_group;
-    generation->plan.pid_file = conf->server_pid_file;
-    generation->plan.status_dir = conf->server_status_dir;
-    generation->plan.shutdown_ms = conf->server_shutdown;
-    generation->plan.hang_ms = hang_ms(conf);
-    generation->plan.world = generation;
+    service->site = site;
+    service->gates = gates;
+    service->keys = key_board;
+    service->plan.user = conf->server_user;
+    service->plan.group = conf->server_group;
+    service->plan.pid_file = conf->server_pid_file;
+    service->plan.status_dir = conf->server_status_dir;
+    service->plan.shutdown_ms = conf->server_shutdown;
+    service->plan.hang_ms = hang_ms(conf);
+    service->plan.world = service;
     for (size_t i = 0; i < conf->pool_count; i++)
-        add_pool(generation, &conf->pools[i]);
-    return generation;
+        add_pool(service, &conf->pools[i]);
+    return service;
 }
 
 /* All or nothing: NULL leaves the service as it is. */
@@ -116,7 +116,7 @@ static struct pool_plan *load(void) {
      * older. */
     if (watched.directory != NULL && strcmp(watched.directory, site->conf->token_keys) == 0)
         key_watch(&watched, key_board, site->conf->token_keys);
-    return &generation_new(site)->plan;
+    return &service_new(site)->plan;
 }
 
 static void watch_clock(void) {
@@ -132,15 +132,15 @@ static void watch_clock(void) {
 }
 
 static void watch(const struct pool_plan *plan) {
-    const struct generation *generation = plan->world;
-    key_watch(&watched, key_board, generation->site->conf->token_keys);
+    const struct service *service = plan->world;
+    key_watch(&watched, key_board, service->site->conf->token_keys);
     watch_clock();
 }
 
 static void unload(struct pool_plan *plan) {
-    struct generation *generation = plan->world;
-    site_free(&generation->site);
-    free(generation);
+    struct service *service = plan->world;
+    site_free(&service->site);
+    free(service);
 }
 
 static struct site *read_or_say_why(void) {
@@ -155,11 +155,11 @@ static int print_effective(void) {
     struct site *site = read_or_say_why();
     if (site == NULL)
         return EX_CONFIG;
-    struct generation *generation = generation_new(site);
-    int problem = pool_check(&generation->plan);
+    struct service *service = service_new(site);
+    int problem = pool_check(&service->plan);
     if (problem == EX_OK)
         conf_dump(site->conf, stdout);
-    unload(&generation->plan);
+    unload(&service->plan);
     return problem != EX_OK ? problem : fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
@@ -212,9 +212,9 @@ static int check(void) {
     if (site == NULL)
         return EX_CONFIG;
     conf_stray_variables(site->conf, say_stray);
-    struct generation *generation = generation_new(site);
-    if (pool_check(&generation->plan) != EX_OK) {
-        unload(&generation->plan);
+    struct service *service = service_new(site);
+    if (pool_check(&service->plan) != EX_OK) {
+        unload(&service->plan);
         return EX_CONFIG;
     }
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
@@ -223,7 +223,7 @@ static int check(void) {
     bool redis = check_redis(&realm);
     bool database = check_database(&realm);
     realm_close(&realm);
-    unload(&generation->plan);
+    unload(&service->plan);
     if (!redis || !database)
         return EX_UNAVAILABLE;
     printf("gatehouse: %s is good, and both stores can be reached\n", conf_path);
@@ -288,12 +288,12 @@ static int run(char **argv, bool foreground) {
     open_log(site->conf);
     warn_of_strangers(site->conf);
     conf_stray_variables(site->conf, warn_of_stray);
-    struct generation *generation = generation_new(site);
+    struct service *service = service_new(site);
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
     const struct pool_ops ops = {
         .load = load, .unload = unload, .tick = watch, .report = report, .work = serve_work};
-    return pool_run(&ops, &generation->plan, argv);
+    return pool_run(&ops, &service->plan, argv);
 }
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_EXAMPLE, ACTION_VERSION };

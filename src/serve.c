@@ -110,7 +110,7 @@ static void after_hash(void *context) {
 }
 
 static const struct site *site_of(const struct worker *worker) {
-    return ((struct generation *)worker->plan->world)->site;
+    return ((struct service *)worker->plan->world)->site;
 }
 
 static size_t pool_of(const struct worker *worker) {
@@ -205,11 +205,11 @@ static void look_at_schema(const struct worker *worker, struct db *db) {
 
 /* A store that is away now is asked again when a request needs it: no reason not to start. */
 int serve_work(const struct worker *worker) {
-    struct generation *generation = worker->plan->world;
+    struct service *service = worker->plan->world;
     struct realm realm;
     raise_descriptor_limit();
     metrics_take_slot(METRICS_OF_WORKER(worker->slot));
-    realm_open(&realm, generation->site, generation->gates);
+    realm_open(&realm, service->site, service->gates);
     if (cache_connect(realm.cache) == ANSWER_YES)
         look_at_redis(worker, &realm);
     if (db_connect(realm.db) == ANSWER_YES)
@@ -220,12 +220,12 @@ int serve_work(const struct worker *worker) {
     struct serving serving = {.worker = worker,
                               .api = api_new(&realm, pools, batch),
                               .realm = &realm,
-                              .board = generation->keys};
+                              .board = service->keys};
     api_on_step(serving.api, beat, &serving);
     password_around(before_hash, after_hash, &serving);
-    api_want_secret(serving.api, generation->site->secrets[pool_of(worker)]);
-    struct loop *loop = make_loop(&serving, generation->site->conf);
-    if (generation->site->conf->server_seccomp && confine_is_built_in())
+    api_want_secret(serving.api, service->site->secrets[pool_of(worker)]);
+    struct loop *loop = make_loop(&serving, service->site->conf);
+    if (service->site->conf->server_seccomp && confine_is_built_in())
         confine_process();
     worker_ready(worker);
     bool ok = loop_run(loop);

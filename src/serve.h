@@ -8,15 +8,16 @@
 #include "domain/site.h"
 #include "pool/pool.h"
 
-/* One generation of the service: what main.c makes of a configuration. */
-struct generation {
+/* What main.c makes of a configuration, at the start and at each reload; a generation of workers
+ * (pool/children.h) runs it. */
+struct service {
     struct pool_plan plan;
     struct site *site;
     struct site_gates *gates;
     const struct key_board *keys; /* what the master found among the keys since */
 };
 
-/* For struct pool_ops; the plan's world is the generation. */
+/* A worker's work for struct pool_ops; the plan's world is the service.  Returns the exit code. */
 int serve_work(const struct worker *worker);
 
 #endif
