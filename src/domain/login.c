@@ -158,20 +158,20 @@ static enum login_result open_and_confirm(struct attempt *attempt) {
 
 /* This host of MariaDB's takes no writes, so it may be an earlier primary whose users are out of date:
  * another is to be asked.  Once: where there is no other, a second connection would lead to the same host. */
-static enum login_result leave_host(struct attempt *attempt, bool again) {
-    if (again)
+static enum login_result leave_host(struct attempt *attempt, bool may_retry) {
+    if (may_retry)
         db_leave(attempt->realm->db, "the server is read-only");
-    attempt->left = again;
+    attempt->left = may_retry;
     return LOGIN_UNKNOWN;
 }
 
 /* Refuses, unless another host of MariaDB's may know better.  That is asked before every refusal, so that its
  * time does not show whether there is such a user. */
-static enum login_result refuse_if_known(struct attempt *attempt, bool again, const char *reason,
+static enum login_result refuse_if_known(struct attempt *attempt, bool may_retry, const char *reason,
                                          const struct user *user) {
     switch (users_may_be_elsewhere(attempt->realm->db, attempt->arena)) {
     case ANSWER_YES:
-        return leave_host(attempt, again);
+        return leave_host(attempt, may_retry);
     case ANSWER_NO:
         return refuse(attempt, reason, user);
     default:
@@ -179,7 +179,7 @@ static enum login_result refuse_if_known(struct attempt *attempt, bool again, co
     }
 }
 
-static enum login_result try_once(struct attempt *attempt, bool again) {
+static enum login_result try_once(struct attempt *attempt, bool may_retry) {
     const struct login_request *request = attempt->request;
     const struct conf *conf = attempt->realm->conf;
     const struct user *user = attempt->user;
@@ -194,14 +194,14 @@ static enum login_result try_once(struct attempt *attempt, bool again) {
     bool right = password_verify(conf, request->password, request->password_len,
                                  found == ANSWER_YES ? user->password_hash : NULL);
     if (found == ANSWER_NO)
-        return refuse_if_known(attempt, again, "unknown user", NULL);
+        return refuse_if_known(attempt, may_retry, "unknown user", NULL);
     if (!right)
-        return refuse_if_known(attempt, again, wrong_password(conf, user), user);
+        return refuse_if_known(attempt, may_retry, wrong_password(conf, user), user);
     if (user->may_be_old)
-        return leave_host(attempt, again);
+        return leave_host(attempt, may_retry);
     if (!enabled) {
         password_refuse(conf, request->password, request->password_len, user->password_hash);
-        return refuse_if_known(attempt, again, "disabled", user);
+        return refuse_if_known(attempt, may_retry, "disabled", user);
     }
     return open_and_confirm(attempt);
 }
@@ -215,13 +215,14 @@ enum login_result login_with_password(const struct realm *realm, struct arena *a
                               .name = canonical_name(arena, request),
                               .limit = limit,
                               .user = user,
-                              .grant = grant,
-                              .changed = true};
+                              .grant = grant};
     enum login_result result = check_limits(&attempt);
     if (result != LOGIN_DONE)
         return result;
-    for (int tries = 0; (attempt.changed || attempt.left) && tries < TRIES; tries++)
+    int tries = 0;
+    do {
         result = try_once(&attempt, tries == 0);
+    } while ((attempt.changed || attempt.left) && ++tries < TRIES);
     if (result == LOGIN_REFUSED && attempt.changed)
         result = refuse(&attempt, "changed meanwhile", user);
     if (result == LOGIN_REFUSED && throttle_is_besieged(limit))
