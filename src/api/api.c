@@ -229,7 +229,7 @@ static void check_session(struct request *request) {
 static void ask_session(struct request *request) {
     const char *text = find_credential(request);
     if (text == NULL) {
-        if (request->route->access == ACCESS_IF_SENT)
+        if (request->route->access == ROUTE_FOR_EITHER)
             run_handler(request);
         else
             reply_error(request, ERROR_TOKEN_MISSING);
@@ -317,7 +317,7 @@ static void enter(struct request *request) {
         return;
     if (!route_is_known(request) || !body_is_acceptable(request))
         return;
-    if (request->route->access == ACCESS_ANYONE)
+    if (request->route->access == ROUTE_FOR_ANYONE)
         run_handler(request);
     else
         ask_session(request);

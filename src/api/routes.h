@@ -10,9 +10,9 @@
 struct request;
 
 enum route_access {
-    ACCESS_ANYONE,
-    ACCESS_CREDENTIAL, /* a living session, or 401 */
-    ACCESS_IF_SENT     /* as above if a credential was sent; else the handler sees none */
+    ROUTE_FOR_ANYONE,
+    ROUTE_FOR_CREDENTIAL, /* a living session, or 401 */
+    ROUTE_FOR_EITHER      /* as above if a credential was sent; else the handler sees none */
 };
 
 enum route_body {

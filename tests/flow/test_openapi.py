@@ -143,7 +143,7 @@ def source(path):
 
 def rows_of_routes():
     """{(method, path): (access, body)} of the table in routes.c."""
-    row = re.compile(r'^    \{([A-Z]+), +"([^"]+)", +\w+, +ACCESS_(\w+), +BODY_(\w+), ', re.M)
+    row = re.compile(r'^    \{([A-Z]+), +"([^"]+)", +\w+, +ROUTE_FOR_(\w+), +BODY_(\w+), ', re.M)
     return {(method, path): (access, body)
             for method, path, access, body in row.findall(source("src/api/routes.c"))}
 
@@ -160,7 +160,7 @@ def test_routes_are_those_of_the_source():
     assert {(op.method, op.path) for op in OPERATIONS.values()} == set(rows)
     for op in OPERATIONS.values():
         access, body = rows[op.method, op.path]
-        assert op.protected == (access in ("CREDENTIAL", "IF_SENT")), op.id
+        assert op.protected == (access in ("CREDENTIAL", "EITHER")), op.id
         assert access == "CREDENTIAL" or op.for_clients or {} in op.node["security"] or \
             not op.node["security"], op.id
         given = op.node.get("requestBody")

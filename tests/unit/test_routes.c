@@ -28,26 +28,26 @@ static void found(void **state) {
         enum route_access access;
         const char *segment;
     } rows[] = {
-        {METHOD_GET, "/auth/verify", handle_verify, ACCESS_CREDENTIAL, NULL},
-        {METHOD_HEAD, "/auth/verify", handle_verify, ACCESS_CREDENTIAL, NULL},
-        {METHOD_GET, "/auth/session", handle_session, ACCESS_CREDENTIAL, NULL},
-        {METHOD_GET, "/auth/sessions", handle_sessions, ACCESS_CREDENTIAL, NULL},
-        {METHOD_DELETE, "/auth/sessions", handle_sessions_delete, ACCESS_CREDENTIAL, NULL},
-        {METHOD_DELETE, "/auth/sessions/abc", handle_session_delete, ACCESS_CREDENTIAL, "abc"},
-        {METHOD_DELETE, "/auth/sessions/%2e%2e", handle_session_delete, ACCESS_CREDENTIAL, "%2e%2e"},
-        {METHOD_DELETE, "/auth/sessions/{id}", handle_session_delete, ACCESS_CREDENTIAL, "{id}"},
-        {METHOD_POST, "/auth/refresh", handle_refresh, ACCESS_ANYONE, NULL},
-        {METHOD_POST, "/auth/logout", handle_logout, ACCESS_IF_SENT, NULL},
-        {METHOD_GET, "/auth/profile", handle_profile, ACCESS_CREDENTIAL, NULL},
-        {METHOD_GET, "/auth/userinfo", handle_profile, ACCESS_CREDENTIAL, NULL},
-        {METHOD_PATCH, "/auth/profile", handle_profile_change, ACCESS_CREDENTIAL, NULL},
-        {METHOD_DELETE, "/auth/profile", handle_profile_delete, ACCESS_CREDENTIAL, NULL},
-        {METHOD_POST, "/auth/password", handle_password, ACCESS_CREDENTIAL, NULL},
-        {METHOD_POST, "/auth/register", handle_register, ACCESS_ANYONE, NULL},
-        {METHOD_POST, "/auth/login", handle_login, ACCESS_ANYONE, NULL},
-        {METHOD_POST, "/auth/introspect", handle_introspect, ACCESS_ANYONE, NULL},
-        {METHOD_POST, "/auth/revoke", handle_revoke, ACCESS_ANYONE, NULL},
-        {METHOD_GET, "/auth/health", handle_health, ACCESS_ANYONE, NULL},
+        {METHOD_GET, "/auth/verify", handle_verify, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_HEAD, "/auth/verify", handle_verify, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_GET, "/auth/session", handle_session, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_GET, "/auth/sessions", handle_sessions, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_DELETE, "/auth/sessions", handle_sessions_delete, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_DELETE, "/auth/sessions/abc", handle_session_delete, ROUTE_FOR_CREDENTIAL, "abc"},
+        {METHOD_DELETE, "/auth/sessions/%2e%2e", handle_session_delete, ROUTE_FOR_CREDENTIAL, "%2e%2e"},
+        {METHOD_DELETE, "/auth/sessions/{id}", handle_session_delete, ROUTE_FOR_CREDENTIAL, "{id}"},
+        {METHOD_POST, "/auth/refresh", handle_refresh, ROUTE_FOR_ANYONE, NULL},
+        {METHOD_POST, "/auth/logout", handle_logout, ROUTE_FOR_EITHER, NULL},
+        {METHOD_GET, "/auth/profile", handle_profile, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_GET, "/auth/userinfo", handle_profile, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_PATCH, "/auth/profile", handle_profile_change, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_DELETE, "/auth/profile", handle_profile_delete, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_POST, "/auth/password", handle_password, ROUTE_FOR_CREDENTIAL, NULL},
+        {METHOD_POST, "/auth/register", handle_register, ROUTE_FOR_ANYONE, NULL},
+        {METHOD_POST, "/auth/login", handle_login, ROUTE_FOR_ANYONE, NULL},
+        {METHOD_POST, "/auth/introspect", handle_introspect, ROUTE_FOR_ANYONE, NULL},
+        {METHOD_POST, "/auth/revoke", handle_revoke, ROUTE_FOR_ANYONE, NULL},
+        {METHOD_GET, "/auth/health", handle_health, ROUTE_FOR_ANYONE, NULL},
     };
     char allow[64];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -151,7 +151,7 @@ static void verify_row(void **state) {
     const struct route *verify = routes_verify();
     assert_string_equal(verify->path, "/verify");
     assert_ptr_equal(verify->handler, handle_verify);
-    assert_int_equal(verify->access, ACCESS_CREDENTIAL);
+    assert_int_equal(verify->access, ROUTE_FOR_CREDENTIAL);
     assert_int_equal(verify->body, BODY_NONE);
     assert_int_equal(verify->kind, ROUTE_STEPS);
 }
