@@ -74,7 +74,7 @@ static void add_pool(struct service *service, const struct conf_pool *pool) {
 /* Whatever one request may rightly wait for: each store several times, and a hash that was made
  * costly (each step doubles it). */
 static int64_t hang_ms(const struct conf *conf) {
-    int64_t usual = conf->password_scheme == 0 ? 12 : 5;
+    int64_t usual = conf->password_scheme == PASSWORD_BCRYPT ? 12 : 5;
     int64_t hash = conf->password_cost > usual ? 4000 << (conf->password_cost - usual) : 4000;
     int64_t least = 4 * (conf->redis_timeout + conf->mariadb_timeout) + hash;
     if (conf->server_hang == 0)
