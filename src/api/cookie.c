@@ -24,12 +24,11 @@ void cookie_names_make(struct cookie_names *names, const struct conf *conf) {
         prefix = conf->cookie_domain[0] != '\0' || conf->cookie_name[2] == 'S' ? "__Secure-"
                                                                                 : "__Host-";
     snprintf(names->session, sizeof names->session, "%s%s", prefix, bare);
-    snprintf(names->refresh, sizeof names->refresh, "%s%s",
-             conf->cookie_secure ? "__Secure-" : "",
-             strcmp(bare, "session") == 0 ? "refresh" : "");
-    if (strcmp(bare, "session") != 0)
-        snprintf(names->refresh, sizeof names->refresh, "%s%s-refresh",
-                 conf->cookie_secure ? "__Secure-" : "", bare);
+    const char *secure = conf->cookie_secure ? "__Secure-" : "";
+    if (strcmp(bare, "session") == 0)
+        snprintf(names->refresh, sizeof names->refresh, "%srefresh", secure);
+    else
+        snprintf(names->refresh, sizeof names->refresh, "%s%s-refresh", secure, bare);
 }
 
 /* The next of this name from *at on, which moves behind it; NULL: there is none.  Pairs are separated by
