@@ -53,7 +53,30 @@ enum {
 #undef OPT_RATE
 };
 
-enum { CONF_POOL_OPTION_COUNT = 11 };
+enum {
+    CONF_POOL_OPTION_COUNT = 0
+#define OPT_TEXT(...)
+#define OPT_CHOICE(...)
+#define OPT_BOOL(...)
+#define OPT_DURATION(...)
+#define OPT_SIZE(...)
+#define OPT_INT(...)
+#define OPT_RATE(...)
+#define POOL_TEXT(...)     +1
+#define POOL_INT(...)      +1
+#define POOL_DURATION(...) +1
+#include "base/conf_options.h"
+#undef OPT_TEXT
+#undef OPT_CHOICE
+#undef OPT_BOOL
+#undef OPT_DURATION
+#undef OPT_SIZE
+#undef OPT_INT
+#undef OPT_RATE
+#undef POOL_TEXT
+#undef POOL_INT
+#undef POOL_DURATION
+};
 
 extern const struct option conf_options[CONF_OPTION_COUNT];
 extern const struct option conf_pool_options[CONF_POOL_OPTION_COUNT]; /* listen is the first */
