@@ -180,8 +180,7 @@ static size_t pools(struct api_pool *out, size_t max) {
 
 /* Once for each generation: the first worker of the first pool. */
 static bool is_first(const struct worker *worker) {
-    const char *number = strrchr(worker->identity, '/');
-    return worker->pool == &worker->plan->pools[0] && number != NULL && strcmp(number, "/1") == 0;
+    return worker->pool == &worker->plan->pools[0] && worker->number == 1;
 }
 
 static void look_at_redis(const struct worker *worker, const struct realm *realm) {

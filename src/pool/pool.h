@@ -49,6 +49,7 @@ struct worker {
      * sending fails with EPIPE. */
     int pass_in_fd, pass_out_fd;
     int control_fd;  /* readable when there is something to be told: see worker_told */
+    unsigned number;      /* in its pool, from 1; a successor takes the number of the dead */
     const char *identity; /* "web/3", for the log */
 };
 

@@ -148,6 +148,7 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
                             .pool = pool,
                             .slot = slot,
                             .listen_fd = generation->fds[child->pool],
+                            .number = child->number,
                             .identity = child->identity};
     int code;
 
