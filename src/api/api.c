@@ -1,6 +1,5 @@
 #include "api/api.h"
 
-#include <fastcgi.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -72,7 +71,7 @@ static void answer_options(struct request *request, const char *allow) {
 
 static bool route_is_known(struct request *request) {
     char allow[64];
-    if (request->fcgi->role == FCGI_AUTHORIZER) {
+    if (request->fcgi->role == FCGI_ROLE_AUTHORIZER) {
         request->route = routes_verify();
         return true;
     }
@@ -192,7 +191,7 @@ static void refuse_credential(struct request *request, enum error_code code) {
 
 static bool is_write(const struct request *request) {
     return request->method != METHOD_GET && request->method != METHOD_HEAD &&
-           request->fcgi->role == FCGI_RESPONDER;
+           request->fcgi->role == FCGI_ROLE_RESPONDER;
 }
 
 static void run_handler(struct request *request);

@@ -1,5 +1,4 @@
 /* What asks nothing but Redis: the check, the session lists, and signing out. */
-#include <fastcgi.h>
 #include <string.h>
 
 #include "api/cookie.h"
@@ -51,7 +50,7 @@ void handle_verify(struct request *request) {
         reply_error(request, ERROR_FORBIDDEN);
         return;
     }
-    bool authorizer = request->fcgi->role == FCGI_AUTHORIZER;
+    bool authorizer = request->fcgi->role == FCGI_ROLE_AUTHORIZER;
     add_identity(request, authorizer ? variables : headers);
     reply_empty(request, authorizer ? 200 : 204);
 }

@@ -1,6 +1,5 @@
 #include "api/reply.h"
 
-#include <fastcgi.h>
 #include <string.h>
 
 #include "api/origin.h"
@@ -237,7 +236,7 @@ static void add_retry(struct request *request, int64_t seconds) {
  * login page where the web server names one (only its configuration can); the way back is the last
  * parameter and is not encoded, as in conf/nginx. */
 static bool leads_to_login(const struct request *request, enum error_code code) {
-    return errors[code].status == 401 && request->fcgi->role == FCGI_AUTHORIZER &&
+    return errors[code].status == 401 && request->fcgi->role == FCGI_ROLE_AUTHORIZER &&
            !request->apache_check && request->login_page != NULL &&
            (request->method == METHOD_GET || request->method == METHOD_HEAD) &&
            request->accept != NULL && strstr(request->accept, "text/html") != NULL;

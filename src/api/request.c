@@ -1,6 +1,5 @@
 #include "api/request.h"
 
-#include <fastcgi.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -191,7 +190,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->required_role = first_line(request->arena, values[PARAM_REQUIRE_ROLE]);
     request->required_roles = values[PARAM_REQUIRE_ROLE];
     request->secret = values[PARAM_SECRET];
-    request->apache_check = fcgi->role == FCGI_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
+    request->apache_check = fcgi->role == FCGI_ROLE_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;
     request->login_page = values[PARAM_LOGIN_PAGE];
     request->uri = values[PARAM_REQUEST_URI];
     request->accept = unless_empty(values[PARAM_ACCEPT]);

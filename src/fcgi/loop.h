@@ -21,7 +21,7 @@
 
 /* One whole request, until fcgi_finish. */
 struct fcgi_request {
-    unsigned role; /* FCGI_RESPONDER or FCGI_AUTHORIZER of <fastcgi.h> */
+    enum fcgi_role role;
     const char *params; /* to be walked with fcgi_next_param; sound */
     const char *params_end;
     const char *body; /* NULL with body_len 0; does not end with a NUL */

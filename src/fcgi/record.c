@@ -11,6 +11,9 @@
 /* The most content in one STDOUT record: the largest multiple of 8 below 64 KiB. */
 #define CHUNK 65528
 
+_Static_assert((int)FCGI_ROLE_RESPONDER == FCGI_RESPONDER && (int)FCGI_ROLE_AUTHORIZER == FCGI_AUTHORIZER,
+               "roles have the protocol's numbers");
+
 struct record {
     unsigned type;
     uint16_t id;
@@ -140,12 +143,12 @@ static enum fcgi_progress take_begin(struct fcgi_reader *reader, const struct re
     }
     const unsigned char *body = (const unsigned char *)record->content;
     unsigned role = (unsigned)(body[0] << 8 | body[1]);
-    if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
+    if (role != FCGI_ROLE_RESPONDER && role != FCGI_ROLE_AUTHORIZER) {
         add_end_request(out, record->id, FCGI_UNKNOWN_ROLE);
         return FCGI_MORE;
     }
     reader->id = record->id;
-    reader->role = (uint16_t)role;
+    reader->role = (enum fcgi_role)role;
     reader->keep = (body[2] & FCGI_KEEP_CONN) != 0;
     return FCGI_MORE;
 }
@@ -187,7 +190,7 @@ static enum fcgi_progress take_params(struct fcgi_reader *reader, const struct r
         return FCGI_BROKEN;
     reader->params_done = true;
     /* An authorizer is asked about a request without its body: Apache sends no STDIN at all. */
-    reader->whole = reader->role == FCGI_AUTHORIZER;
+    reader->whole = reader->role == FCGI_ROLE_AUTHORIZER;
     return reader->whole ? FCGI_WHOLE : FCGI_MORE;
 }
 

@@ -16,6 +16,10 @@
 
 #include "base/buf.h"
 
+/* What the web server asks for: FCGI_RESPONDER and FCGI_AUTHORIZER of <fastcgi.h>, which only record.c needs
+ * to know. */
+enum fcgi_role { FCGI_ROLE_RESPONDER = 1, FCGI_ROLE_AUTHORIZER = 2 };
+
 /* All parameters of a request together, and how many; beyond, the connection is closed. */
 #define FCGI_MAX_PARAMS_BYTES (64 * 1024)
 #define FCGI_MAX_PARAMS       256
@@ -36,7 +40,7 @@ enum fcgi_progress {
 /* What has been read of the request at hand. */
 struct fcgi_reader {
     uint16_t id;   /* 0: no request has begun */
-    uint16_t role; /* FCGI_RESPONDER or FCGI_AUTHORIZER */
+    enum fcgi_role role;
     bool keep;     /* the web server wants the connection to stay */
     bool params_done;
     bool bodiless; /* GET or HEAD: nothing of a body is kept */

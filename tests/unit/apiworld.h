@@ -5,7 +5,6 @@
 #ifndef TESTS_APIWORLD_H
 #define TESTS_APIWORLD_H
 
-#include <fastcgi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +56,7 @@ static inline void world_begin(struct world *world) {
     world->request.realm = &world->realm;
     world->request.arena = world->api.arena;
     world->request.fcgi = &world->fcgi;
-    world->fcgi = (struct fcgi_request){.role = FCGI_RESPONDER, .out = &world->out};
+    world->fcgi = (struct fcgi_request){.role = FCGI_ROLE_RESPONDER, .out = &world->out};
 }
 
 static inline struct request *world_read(struct world *world) {

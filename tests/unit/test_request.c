@@ -186,10 +186,10 @@ static void apache(void **state) {
     (void)state;
     assert_false(READ("FCGI_APACHE_ROLE", "AUTHENTICATOR")->apache_check);
     world_begin(&world);
-    world.fcgi.role = FCGI_AUTHORIZER;
+    world.fcgi.role = FCGI_ROLE_AUTHORIZER;
     assert_false(world_read(&world)->apache_check);
     world_begin(&world);
-    world.fcgi.role = FCGI_AUTHORIZER;
+    world.fcgi.role = FCGI_ROLE_AUTHORIZER;
     wire_pair(&world.params, "FCGI_APACHE_ROLE", "AUTHENTICATOR");
     struct request *r = world_read(&world);
     assert_true(r->apache_check);
