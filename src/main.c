@@ -176,7 +176,8 @@ static bool check_database(struct realm *realm) {
         reached = false;
     if (!reached)
         fprintf(stderr, "gatehouse: MariaDB cannot be asked: %s; start it, or mend [mariadb] in %s or the "
-                        "account's rights (gatehousectl doctor looks closer)\n", db_why(realm->db), conf_path);
+                        "account's rights (gatehousectl doctor looks closer)\n",
+                db_why(realm->db), conf_path);
     else if (!current)
         fprintf(stderr, "gatehouse: MariaDB: the schema is not this program's; run "
                         "gatehousectl db migrate\n");

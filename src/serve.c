@@ -171,8 +171,10 @@ static size_t pools(struct api_pool *out, size_t max) {
     struct pool_state states[POOL_MAX * 2];
     size_t count = pool_states(states, sizeof states / sizeof *states);
     for (size_t i = 0; i < count && i < max; i++) {
-        out[i] = (struct api_pool){
-            .workers = states[i].workers, .busy = states[i].busy, .deaths = states[i].deaths, .queue = states[i].queue};
+        out[i] = (struct api_pool){.workers = states[i].workers,
+                                   .busy = states[i].busy,
+                                   .deaths = states[i].deaths,
+                                   .queue = states[i].queue};
         memcpy(out[i].name, states[i].name, sizeof out[i].name);
     }
     return count < max ? count : max;

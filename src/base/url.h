@@ -40,8 +40,8 @@ struct conf_mariadb_address {
 
 /* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]]…/master[/db], whose ports are 26379 and
- * whose user and password are Redis's, not the sentinels'; with TLS rediss:// and rediss+sentinel://.  False when
- * the URL is anything else, a part is too long, or an escape is wrong or stands for a NUL. */
+ * whose user and password are Redis's, not the sentinels'; with TLS rediss:// and rediss+sentinel://.
+ * False when the URL is anything else, a part is too long, or an escape is wrong or stands for a NUL. */
 bool conf_redis_address(const char *url, struct conf_redis_address *out);
 
 /* mariadb://user[:password]@host[:port][,host[:port]]…/database, or mysql://…; false as above. */

@@ -84,8 +84,8 @@ void audit_record_seldom(const struct realm *realm, const struct audit_note *not
 /* Before a change in the database: in mode strict the change and its note are one transaction.  False: it
  * could not begin. */
 bool audit_begin(const struct realm *realm);
-/* … and after it, with what it came to.  YES is recorded and kept; else nothing is.  Returns changed, but
- * UNKNOWN where YES could not be recorded or kept (then it may or may not have been).  Takes note's details. */
+/* After it, with what it came to.  YES is recorded and kept; else nothing is.  Returns changed, but UNKNOWN
+ * where YES could not be recorded or kept, and may be there or not.  Takes over note's details. */
 enum answer audit_settle(const struct realm *realm, enum answer changed,
                          const struct audit_note *note);
 

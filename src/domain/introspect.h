@@ -24,8 +24,8 @@ enum answer introspect_token(const struct realm *realm, struct arena *arena, con
 
 /*
  * A session or refresh token ends its session and all its tokens; an access token is blacklisted,
- * and its session goes on.  YES: done, facts->kind, ->sid and ->who.user_id say what it was and whose; NO: there was nothing
- * to end.  A refresh token that was spent ends its session as well.
+ * and its session goes on.  YES: done, facts->kind, ->sid and ->who.user_id say what it was and whose; NO:
+ * there was nothing to end.  A refresh token that was spent ends its session as well.
  */
 enum answer introspect_revoke(const struct realm *realm, struct arena *arena, const char *text,
                               size_t len, struct introspection *facts);

@@ -79,8 +79,8 @@ bool password_hash(const struct conf *conf, const char *password, size_t len,
     char setting[CRYPT_GENSALT_OUTPUT_SIZE];
     size_t size;
     char *text = canon_password(password, len, &size);
-    bool ok = text != NULL && size <= password_max_bytes(conf) && new_setting(conf, conf->password_cost, setting) &&
-              run_crypt(text, setting, out);
+    bool ok = text != NULL && size <= password_max_bytes(conf) &&
+              new_setting(conf, conf->password_cost, setting) && run_crypt(text, setting, out);
     if (text != NULL)
         secret_wipe(text, size);
     free(text);
