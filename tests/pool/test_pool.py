@@ -165,6 +165,13 @@ class Toy:
         self.send(signal.SIGUSR2)
         until(lambda: self.count(message) > before)
 
+    def slow(self, ms):
+        """A request that takes so long, and that a worker has begun."""
+        before = self.count("a slow request has begun")
+        request = Later(self.web, f"slow {ms}")
+        until(lambda: self.count("a slow request has begun") > before)
+        return request
+
     def send(self, number):
         self.master.send_signal(number)
 
@@ -405,8 +412,7 @@ def test_reload_opens_and_closes_sockets(toy):
 def test_reload_finishes_what_old_workers_have_begun(toy):
     toy.simple("one", 1)
     toy.start()
-    slow = Later(toy.web, "slow 700")
-    time.sleep(0.2)
+    slow = toy.slow(700)
     toy.simple("two", 1)
     toy.reload()
     assert ask(toy.web)[2] == "two"
@@ -422,8 +428,7 @@ def test_reload_finishes_what_old_workers_have_begun(toy):
 def test_stop_finishes_what_has_begun(toy, number):
     toy.simple()
     toy.start()
-    slow = Later(toy.web, "slow 800")
-    time.sleep(0.3)
+    slow = toy.slow(800)
     toy.send(number)
     until(lambda: not os.path.exists(toy.web))
     assert toy.stop() == 0  # a second order changes nothing
@@ -435,8 +440,7 @@ def test_stop_finishes_what_has_begun(toy, number):
 def test_stop_has_an_end(toy):
     toy.simple("one", 2, "shutdown 300")
     toy.start()
-    slow = Later(toy.web, "slow 60000")
-    time.sleep(0.3)
+    slow = toy.slow(60000)
     assert toy.stop() == 0
     slow.join(PATIENCE)
     assert slow.answer == [] or isinstance(slow.answer, OSError)
@@ -446,10 +450,9 @@ def test_stop_has_an_end(toy):
 def test_quit_waits_for_nobody(toy):
     toy.simple("one", 2, "shutdown 60000")
     toy.start()
-    slow = Later(toy.web, "slow 60000")
-    time.sleep(0.3)
+    slow = toy.slow(60000)
     toy.send(signal.SIGTERM)
-    time.sleep(0.3)
+    until(lambda: len(toy.workers()) == 1)  # who was idle has gone
     assert toy.master.poll() is None
     assert toy.stop(signal.SIGQUIT) == 0
     slow.join(PATIENCE)
@@ -469,8 +472,7 @@ def test_workers_outlive_a_killed_master_only_to_finish(toy):
     toy.simple("one", 3)
     toy.start()
     workers = toy.workers()
-    slow = Later(toy.web, "slow 1500")
-    time.sleep(0.3)
+    slow = toy.slow(1500)
     toy.master.kill()
     toy.master.wait()
     toy.simple("two", 2)
@@ -487,8 +489,7 @@ def test_orphans_have_an_end(toy):
     toy.simple("one", 1, "shutdown 200")
     toy.start()
     workers = toy.workers()
-    slow = Later(toy.web, "slow 60000")
-    time.sleep(0.3)
+    slow = toy.slow(60000)
     toy.master.kill()
     toy.master.wait()
     until(lambda: not any(is_running(pid) for pid in workers))
@@ -711,8 +712,7 @@ def test_upgrade_under_load_fails_nobody(toy):
 def test_upgrade_finishes_what_old_workers_have_begun(toy):
     toy.simple("one", 1)
     toy.start()
-    slow = Later(toy.web, "slow 1500")
-    time.sleep(0.2)
+    slow = toy.slow(1500)
     toy.simple("two", 1)
     toy.upgrade()
     assert ask(toy.web)[2] == "two"

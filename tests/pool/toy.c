@@ -14,7 +14,8 @@
  *
  * A worker answers one line for each connection: "hello" and "slow MS" (answered that much later)
  * with "POOL PID TAG UID", "deaths" with how many workers of its pool ended unasked, "scribble" after
- * writing all over what it shares with the master, "exit CODE" with nothing.
+ * writing all over what it shares with the master, "exit CODE" with nothing.  Of a slow one the log says
+ * when it has begun.
  */
 #include <poll.h>
 #include <signal.h>
@@ -134,7 +135,8 @@ static void answer(const struct worker *worker, int fd, const char *line) {
         _exit(code);
     if (strncmp(line, "scribble", 8) == 0)
         memset((void *)board_slot(0), 0xff, sizeof(struct board_slot) * POOL_MAX_WORKERS);
-    (void)sscanf(line, "slow %ld", &ms);
+    if (sscanf(line, "slow %ld", &ms) == 1)
+        log_info("a slow request has begun");
     if (ms > 0 && !busy(worker, ms))
         return;
     snprintf(text, sizeof text, "%s %ld %s %ld\n", worker->pool->name, (long)getpid(), toy->tag,
