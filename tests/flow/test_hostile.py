@@ -68,6 +68,18 @@ def answer(peer, wait):
         return b""
 
 
+def to_the_end(peer):
+    """Everything that comes until the other side closes; it has to, as nothing more is sent."""
+    peer.settimeout(5)
+    text = b""
+    try:
+        while chunk := peer.recv(65536):
+            text += chunk
+    except ConnectionError:
+        pass
+    return text
+
+
 @pytest.mark.parametrize("pool", ["web", "login"])
 def test_malformed_records(site, login, pool):
     path = site.conf("pool." + pool, "listen")
@@ -77,13 +89,15 @@ def test_malformed_records(site, login, pool):
     workers = site.workers()
     for _ in range(CONNECTIONS):
         with connect(path) as peer:
+            ends = rng.random() < 0.5
             try:
                 peer.sendall(spoiled(rng, forged))
-                if rng.random() < 0.5:
+                if ends:
                     peer.shutdown(socket.SHUT_WR)
-            except ConnectionError:
+            except OSError:
                 continue
-            assert b"Status: 2" not in answer(peer, 0.001)
+            # Those that do not end their side hang up in the middle of whatever is done for them.
+            assert b"Status: 2" not in (to_the_end(peer) if ends else answer(peer, 0.001))
     assert site.workers() == workers
     alive(site, login.access)
 
