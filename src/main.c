@@ -188,8 +188,8 @@ static bool check_database(struct realm *realm) {
 static bool check_redis(struct realm *realm) {
     struct durability durability;
     if (cache_connect(realm->cache) != ANSWER_YES) {
-        fprintf(stderr, "gatehouse: Redis cannot be reached at %s: %s; start it, or mend [redis] url in %s or "
-                        "GATEHOUSE_REDIS_URL (gatehousectl doctor looks closer)\n",
+        fprintf(stderr, "gatehouse: Redis cannot be reached at %s: %s; start it, or mend [redis] url in %s "
+                        "or GATEHOUSE_REDIS_URL (gatehousectl doctor looks closer)\n",
                 cache_address(realm->cache), cache_why(realm->cache), conf_path);
         return false;
     }

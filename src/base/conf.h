@@ -85,8 +85,8 @@ void conf_free(struct conf *conf);
 
 /*
  * For whoever finds out later that a value is no good (a file that cannot be read, a user who is not there):
- * writes to out what conf_read would have written, "FILE:LINE: [section] key: why", for the option whose value
- * is at member, which points into conf (&conf->redis_password_file, &conf->pools[0].owner).
+ * writes to out what conf_read would have written, "FILE:LINE: [section] key: why", for the option whose
+ * value is at member, which points into conf (&conf->redis_password_file, &conf->pools[0].owner).
  */
 void conf_blame(const struct conf *conf, const void *member, const char *why, char *out, size_t size);
 /* Tells of each variable of the environment that begins with GATEHOUSE_ and names no option. */

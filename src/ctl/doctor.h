@@ -25,7 +25,7 @@ struct doctor {
     int64_t counts[3]; /* by level */
     bool bad_conf, no_store;
     struct services services; /* that run with this configuration */
-    const char *about; /* which of several web servers is looked at: its configuration; NULL: nothing to say */
+    const char *about; /* which of several web servers is looked at: its configuration; NULL: none */
     bool has_master;
     struct doctor_user master; /* whom the running master is */
 };

@@ -121,8 +121,8 @@ static enum refresh_state record_theft(const struct realm *realm, struct arena *
 }
 
 /* False: it had to be recorded ([audit] mode = strict) and could not be.  Nobody is given the successor then,
- * and the client keeps the token that it has: that is spent already, and brings the same successor for as long
- * as the outage may last. */
+ * and the client keeps the token that it has: that is spent already, and brings the same successor for as
+ * long as the outage may last. */
 static bool record_refresh(const struct realm *realm, struct arena *arena, const struct refresh_use *use,
                            const struct refresh_result *result) {
     const struct session_who *who = &result->who;

@@ -91,8 +91,8 @@ static bool read_guards(struct site *site, size_t i, const struct complaint *to)
         !read_password(to, &pool->secret_file, &site->secrets[i]))
         return false;
     if (site->secrets[i] != NULL && strlen(site->secrets[i]) < SECRET_MIN) {
-        snprintf(why, sizeof why, "the secret in it has less than %d bytes; make one with openssl rand -hex 32",
-                 SECRET_MIN);
+        snprintf(why, sizeof why,
+                 "the secret in it has less than %d bytes; make one with openssl rand -hex 32", SECRET_MIN);
         return complain(to, &pool->secret_file, why);
     }
     site->peers[i] = peers_new(pool->peers, why, sizeof why);

@@ -197,8 +197,8 @@ bool sentinel_find(const struct conf_redis_address *address, const struct sentin
         elected = elect(answers, ++answered);
     }
     if (elected != NULL && !is_believed(address, gate, elected, answered)) {
-        snprintf(why, why_size, "none of those that answer knows of the last election (if all were set up anew, "
-                                "restart gatehouse)");
+        snprintf(why, why_size, "none of those that answer knows of the last election (if all were set up "
+                                "anew, restart gatehouse)");
         return false;
     }
     if (elected != NULL) {

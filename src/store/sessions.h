@@ -126,7 +126,7 @@ struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result);
 
-/* A token that was spent brings its successor, by that nonce, for so long (milliseconds), whatever the grace. */
+/* A token that was spent brings its successor, by that nonce, for life_ms, whatever the grace. */
 void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena, const char *sid,
                                const char *presented, const char *nonce, int64_t life_ms);
 
@@ -158,8 +158,8 @@ struct token_end {
 /* Ends one session and its refresh token.  user_id: whose it must be; NULL: anybody's. */
 struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
                              const char *user_id, struct token_end token);
-/* YES: it was ended.  NO: there was no such session, or it is somebody else's.  UNKNOWN also where it had to be
- * asked twice and the second time found none (ask->again): then it has ended, or there was none. */
+/* YES: it was ended.  NO: there was no such session, or it is somebody else's.  UNKNOWN also where it had to
+ * be asked twice and the second time found none (ask->again): then it has ended, or there was none. */
 enum answer sessions_end_answer(const struct ask *ask);
 /* Where that is YES: the id of the user whose it was, in arena; before the next cache_flush. */
 const char *sessions_end_owner(const struct ask *ask, struct arena *arena);
@@ -171,9 +171,9 @@ enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, co
  * (user_changed).  except: a sid that goes on; NULL: none does. */
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
                                  const char *except, struct token_end token);
-/* YES: *ended of them there were, which may be 0; *sweep: this Redis drops keys when it is full, the index may
- * have lacked some, and nobody can tell that all have ended before a sweep is done.  UNKNOWN: some or all of
- * them may still be there.  Never NO. */
+/* YES: *ended of them there were, which may be 0; *sweep: this Redis drops keys when it is full, the index
+ * may have lacked some, and nobody can tell that all have ended before a sweep is done.  UNKNOWN: some or all
+ * of them may still be there.  Never NO. */
 enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended, bool *sweep);
 
 struct session_sweep {
