@@ -26,6 +26,13 @@ const char *web_base(const char *path) {
     return slash != NULL ? slash + 1 : path;
 }
 
+bool web_holds(const char *folder, const char *inner) {
+    size_t len = strlen(folder);
+    while (len > 0 && folder[len - 1] == '/')
+        len--;
+    return strncmp(folder, inner, len) == 0 && (inner[len] == '/' || inner[len] == '\0');
+}
+
 const char *web_line(struct arena *arena, const char *text, const char *word) {
     const char *at = strstr(text, word);
     if (at == NULL)

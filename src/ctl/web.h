@@ -28,6 +28,8 @@ void web_address(struct doctor *doctor, const char *area, const char *address, c
 void web_user(struct doctor *doctor, const char *area, const char *name);
 /* The first line of text that holds word; NULL: none does.  In arena. */
 const char *web_line(struct arena *arena, const char *text, const char *word);
+/* Whether folder is inner, or one around it. */
+bool web_holds(const char *folder, const char *inner);
 /* The last part of a path. */
 const char *web_base(const char *path);
 

@@ -5,7 +5,8 @@
 
 #include "ctl/web.h"
 
-#define FILE_MOST (256 * 1024)
+#define FILE_MOST  (256 * 1024)
+#define HOSTS_MOST 128
 
 /* Lines of one file of the configuration, blanks made one, comments left out. */
 struct lines {
@@ -156,12 +157,67 @@ static void look_at_order(struct doctor *doctor, const struct lines *lines) {
              lines->path);
 }
 
-static void look_at_file(struct doctor *doctor, const char *path) {
+/* Virtual hosts in order, from every file. */
+struct host {
+    const char *path, *root;
+    bool protects, leads_away;
+};
+
+struct hosts {
+    struct host list[HOSTS_MOST];
+    size_t count;
+};
+
+static void read_host_line(struct arena *arena, struct host *host, const char *line) {
+    if (strncasecmp(line, "DocumentRoot ", 13) == 0)
+        host->root = word_behind(arena, line, " ", "\"");
+    if (strncasecmp(line, "DocumentRoot \"", 14) == 0)
+        host->root = word_behind(arena, line, "\"", "\"");
+    host->protects |= includes(line, "gatehouse-protect.conf") ||
+                      includes(line, "gatehouse-fcgid-protect.conf") ||
+                      includes(line, "gatehouse-check.conf");
+    /* Wherever a request is led, no file is handed out here. */
+    host->leads_away |= strncasecmp(line, "Redirect", 8) == 0 && strstr(line, " / ") != NULL;
+}
+
+static void read_hosts(struct arena *arena, const struct lines *lines, struct hosts *hosts) {
+    struct host *host = NULL;
+    for (size_t i = 0; i < lines->count; i++) {
+        const char *line = lines->list[i];
+        if (strncasecmp(line, "<VirtualHost", 12) == 0 && hosts->count < HOSTS_MOST) {
+            host = &hosts->list[hosts->count++];
+            *host = (struct host){.path = lines->path};
+        }
+        if (strncasecmp(line, "</VirtualHost", 13) == 0)
+            host = NULL;
+        if (host != NULL)
+            read_host_line(arena, host, line);
+    }
+}
+
+/* The files of a protected place through another virtual host, which asks nobody: Debian's, perhaps. */
+static void look_at_roots(struct doctor *doctor, const struct hosts *hosts) {
+    for (size_t i = 0; i < hosts->count; i++)
+        for (size_t j = 0; j < hosts->count; j++) {
+            const struct host *one = &hosts->list[i], *other = &hosts->list[j];
+            if (!one->protects || other->protects || other->leads_away || one->root == NULL ||
+                other->root == NULL || !web_holds(other->root, one->root))
+                continue;
+            SAYS(doctor, DOCTOR_WARN,
+                 "take that virtual host away (a2dissite 000-default, if it is Debian's), or give the "
+                 "protected site a DocumentRoot of its own",
+                 "%s: a virtual host has the DocumentRoot %s and asks nobody: it hands out what %s protects",
+                 other->path, other->root, one->path);
+        }
+}
+
+static void look_at_file(struct doctor *doctor, const char *path, struct hosts *hosts) {
     struct lines lines = read_lines(doctor->ctl->arena, path);
     look_at_snippet(doctor, &lines);
     look_at_provider(doctor, &lines);
     look_at_addresses(doctor, &lines);
     look_at_order(doctor, &lines);
+    read_hosts(doctor->ctl->arena, &lines, hosts);
 }
 
 /* "    (146) /etc/apache2/…" */
@@ -180,6 +236,7 @@ static bool next_file(struct arena *arena, const char **at, const char **path) {
 }
 
 static void judge(struct doctor *doctor, const char *text) {
+    struct hosts *hosts = arena_zalloc(doctor->ctl->arena, sizeof *hosts);
     const char *path, *user = web_line(doctor->ctl->arena, text, "User: name=\"");
     bool routes = strstr(text, "/gatehouse-locations.conf") != NULL ||
                   strstr(text, "/gatehouse-fcgid-locations.conf") != NULL;
@@ -193,7 +250,8 @@ static void judge(struct doctor *doctor, const char *text) {
     }
     SAYS(doctor, DOCTOR_OK, NULL, "gatehouse's files are included");
     while (next_file(doctor->ctl->arena, &text, &path))
-        look_at_file(doctor, path);
+        look_at_file(doctor, path, hosts);
+    look_at_roots(doctor, hosts);
     if (user != NULL)
         web_user(doctor, "apache", word_behind(doctor->ctl->arena, user, "name=\"", "\""));
 }

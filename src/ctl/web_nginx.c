@@ -308,6 +308,55 @@ static void look_at_snippets(const struct tree *tree) {
     }
 }
 
+/* Where a server's files lie; NULL: it does not say so. */
+static const char *root_of(const struct tree *tree, long server) {
+    const struct node *root = child(tree, server, "root");
+    return root != NULL ? argument(root, 0) : NULL;
+}
+
+/* The first location that a server protects by lines in its own file; -1: none. */
+static long protected_in(const struct tree *tree, long server) {
+    for (size_t i = 0; i < tree->count; i++)
+        if (is(&tree->nodes[i], "location") && is_protected(tree, (long)i) &&
+            around(tree, (long)i, "server") == server)
+            return (long)i;
+    return -1;
+}
+
+/* A server that sends everybody elsewhere hands nothing out. */
+static bool answers_by_itself(const struct tree *tree, long server) {
+    if (child(tree, server, "return") != NULL)
+        return true;
+    for (size_t i = 0; i < tree->count; i++)
+        if (tree->nodes[i].parent == server && is(&tree->nodes[i], "location") &&
+            strcmp(argument(&tree->nodes[i], 0), "/") == 0)
+            return child(tree, (long)i, "return") != NULL;
+    return false;
+}
+
+/* The files of a protected location through another server, which asks nobody: Debian's, perhaps. */
+static void look_at_root(const struct tree *tree, long location) {
+    long server = around(tree, location, "server");
+    const char *root = root_of(tree, server), *other;
+    for (size_t i = 0; root != NULL && i < tree->count; i++) {
+        const struct node *node = &tree->nodes[i];
+        if (!is(node, "server") || (long)i == server || (other = root_of(tree, (long)i)) == NULL ||
+            !web_holds(other, root) || protected_in(tree, (long)i) >= 0 || answers_by_itself(tree, (long)i))
+            continue;
+        SAYS(tree, DOCTOR_WARN,
+             "take that server away (rm /etc/nginx/sites-enabled/default, if it is Debian's), or give the "
+             "protected site a root of its own",
+             "%s:%d: this server has the root %s and asks nobody: it hands out what %s protects", node->file,
+             node->line, other, location_text(tree, &tree->nodes[location]));
+    }
+}
+
+static void look_at_roots(const struct tree *tree) {
+    for (size_t i = 0; i < tree->count; i++)
+        if (is(&tree->nodes[i], "server") && protected_in(tree, (long)i) >= 0)
+            look_at_root(tree, protected_in(tree, (long)i));
+}
+
 static int64_t seconds_of(const char *text) {
     char *end;
     int64_t n = strtoll(text, &end, 10);
@@ -364,6 +413,7 @@ static void judge(const struct tree *tree) {
     look_at_snippets(tree);
     look_at_upstreams(tree);
     look_at_locations(tree);
+    look_at_roots(tree);
     look_at_server(tree);
 }
 

@@ -625,6 +625,13 @@ def nginx_address(ward):
     return "nginx", "upstream gatehouse_web leads to /run/other.sock", "change listen"
 
 
+def nginx_same_root(ward):
+    ward.nginx(f"root /srv/site;\n{LOCATIONS} location ^~ /a/ {{ {PROTECT} }}\n"
+               "} server { listen 127.0.0.1:9; return 301 https://$host; root /srv;\n"
+               "} server { listen 127.0.0.1:8; root /srv/; location / { try_files $uri =404; }")
+    return "nginx", r"nginx\.conf:\d+: this server has the root /srv/ .*location \^~ /a/", "sites-enabled/default"
+
+
 def nginx_keeps(ward):
     ward.nginx(spoil=[("gatehouse-http.conf", "keepalive_timeout 60s", "keepalive_timeout 5m")])
     return "nginx", "keeps idle connections for 5m", "below idle_timeout"
@@ -673,6 +680,14 @@ def apache_order(ward):
     ward.apache("Include gatehouse/gatehouse-locations.conf\n"
                 "<Location />\nInclude gatehouse/gatehouse-protect.conf\n</Location>")
     return "apache", "before what it protects", "to the end"
+
+
+def apache_same_root(ward):
+    ward.apache("DocumentRoot /srv\n<Location /a/>\nInclude gatehouse/gatehouse-protect.conf\n</Location>\n"
+                "Include gatehouse/gatehouse-locations.conf\n</VirtualHost>\n"
+                "<VirtualHost *:9>\nRedirect permanent / https://x/\nDocumentRoot /srv\n</VirtualHost>\n"
+                "<VirtualHost *:8>\nDocumentRoot \"/srv\"")
+    return "apache", "a virtual host has the DocumentRoot /srv and asks nobody", "a2dissite 000-default"
 
 
 def apache_broken(ward):
@@ -727,7 +742,7 @@ MISTAKES = {
         nothing_recorded,
         abuse_limits_off, cookies_in_clear, socket_for_all, socket_missing, socket_dead, backlog, tcp_for_all, no_service, service_loses_workers,
         service_is_older, few_files,
-        nginx_without_us, nginx_keeps, apache_order, lighttpd_without_us],
+        nginx_without_us, nginx_keeps, nginx_same_root, apache_order, apache_same_root, lighttpd_without_us],
 }
 SEEDED = [(mistake, level, code) for (level, code), mistakes in MISTAKES.items() for mistake in mistakes]
 
