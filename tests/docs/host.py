@@ -35,8 +35,30 @@ http {{
     scgi_temp_path {top}/tmp/scgi;
     uwsgi_temp_path {top}/tmp/uwsgi;
     include conf.d/*.conf;
+    include sites-enabled/*;
 }}
 """
+
+# What Debian's packages bring along and have enabled, without its comments: neither is any page's.
+SITES = {
+    "nginx/sites-enabled/default": """\
+server {
+    listen 80 default_server;
+    root /var/www/html;
+    index index.html index.htm index.nginx-debian.html;
+    server_name _;
+    location / {
+        try_files $uri $uri/ =404;
+    }
+}
+""",
+    "apache2/sites-enabled/000-default.conf": """\
+<VirtualHost *:80>
+    ServerAdmin webmaster@localhost
+    DocumentRoot /var/www/html
+</VirtualHost>
+""",
+}
 
 PHP = """\
 [global]
@@ -71,6 +93,7 @@ noproxy = *
 max-time = 20
 connect-to = "www.example.org:443:127.0.0.1:{tls}"
 connect-to = "app.example.org:443:127.0.0.1:{tls}"
+connect-to = ":80:127.0.0.1:{plain}"
 """
 
 
@@ -82,7 +105,7 @@ class Host:
         self.top = Path(top)
         self.servers = []
         self.also = {}  # further texts of a page, and what stands here in their place
-        self.tls, = free_ports(1)
+        self.tls, self.plain = free_ports(2)
         self.url = f"https://www.example.org:{self.tls}"
         self.make_directories()
         shutil.copytree(installed / "usr", self.top / "usr")
@@ -92,14 +115,20 @@ class Host:
         for name in ("etc/ssl/certs", "etc/ssl/private", "var/www/html", "run/php", "log", "tmp",
                      "bin", "user"):
             (self.top / name).mkdir(parents=True)
-        shutil.copytree("/etc/nginx", self.top / "etc/nginx", symlinks=True)
-        for old in (self.top / "etc/nginx/conf.d").iterdir():
-            old.unlink()
+        for name in ("nginx", "apache2"):
+            shutil.copytree("/etc/" + name, self.top / "etc" / name, symlinks=True)
+        for name in ("nginx/conf.d", "nginx/sites-enabled", "apache2/sites-enabled"):
+            shutil.rmtree(self.top / "etc" / name)
+            (self.top / "etc" / name).mkdir()
+        for name, text in SITES.items():
+            (self.top / "etc" / name).write_text(self.moved(text))
+        (self.top / "var/www/html/index.html").write_text("It works!\n")
         (self.top / "etc/nginx/nginx.conf").write_text(NGINX.format(top=self.top))
-        shutil.copytree("/etc/apache2", self.top / "etc/apache2", symlinks=True)
-        for old in (self.top / "etc/apache2/sites-enabled").iterdir():
-            old.unlink()
-        (self.top / "etc/apache2/ports.conf").write_text(f"Listen 127.0.0.1:{self.tls}\n")
+        conf = self.top / "etc/apache2/apache2.conf"
+        conf.write_text(conf.read_text().replace("<Directory /var/www/>",
+                                                 f"<Directory {self.top}/var/www/>"))
+        (self.top / "etc/apache2/ports.conf").write_text(
+            f"Listen 127.0.0.1:{self.tls}\nListen 127.0.0.1:{self.plain}\n")
         for name in ("www.example.org", "app.example.org"):
             subprocess.run(
                 ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -116,7 +145,7 @@ class Host:
                 bin=self.site.env["BIN_DIR"], conf=self.site.env["CONF"]))
             file.chmod(0o755)
         (self.top / "user/typed").write_text(PASSWORD + "\n")
-        (self.top / "user/.curlrc").write_text(CURLRC.format(tls=self.tls))
+        (self.top / "user/.curlrc").write_text(CURLRC.format(tls=self.tls, plain=self.plain))
 
     # What stands in a page, moved here.
 
@@ -125,9 +154,10 @@ class Host:
             text = text.replace(written, here)
         text = MOVED.sub(lambda found: str(self.top) + found[0], text)
         text = text.replace("/run/gatehouse/", os.path.dirname(self.site.env["REDIS_SOCKET"]) + "/")
-        return text.replace("listen 443 ", f"listen 127.0.0.1:{self.tls} ").replace(
-            "<VirtualHost *:443>", f"<VirtualHost 127.0.0.1:{self.tls}>").replace(
-            "127.0.0.1:9471", self.site.conf("pool.apache", "listen", "127.0.0.1:9471"))
+        for port, here in ((443, self.tls), (80, self.plain)):
+            text = text.replace(f"listen {port} ", f"listen 127.0.0.1:{here} ").replace(
+                f"<VirtualHost *:{port}>", f"<VirtualHost 127.0.0.1:{here}>")
+        return text.replace("127.0.0.1:9471", self.site.conf("pool.apache", "listen", "127.0.0.1:9471"))
 
     def path(self, path):
         return Path(self.moved(path))
@@ -192,7 +222,8 @@ class Host:
                  if "gatehouse-*.conf" in block.text]
         assert len(first) == 1
         self.follow(first)
-        self.run("cp /usr/local/share/doc/gatehouse/examples/www/* /var/www/html/")
+        self.run("mkdir -p /var/www/example.org; "
+                 "cp /usr/local/share/doc/gatehouse/examples/www/* /var/www/example.org/")
 
     # Servers.
 
@@ -252,6 +283,10 @@ class Host:
         statuses = [int(line) for line in done.stdout.split()]
         assert len(statuses) == len(targets)
         return statuses
+
+    def plainly(self, target, name="www.example.org"):
+        """The body of the answer on port 80 for a site of that name."""
+        return self.run(f"curl -s --path-as-is 'http://{name}{target}'")
 
     def forget_user(self, email):
         self.site.ctl("user", "delete", email, "--yes")

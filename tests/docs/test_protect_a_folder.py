@@ -61,6 +61,13 @@ def test_without_a_session(front, way):
     assert statuses["/members/minutes.txt"] in (302, 401)
 
 
+@pytest.mark.parametrize("name", ["www.example.org", "203.0.113.9"])
+def test_debians_own_site_knows_nothing_of_the_folder(front, name):
+    assert front.plainly("/", name) == "It works!\n"
+    for target in TARGETS:
+        assert "Minutes" not in front.plainly(target, name), target
+
+
 def test_what_is_public_stays_public(front):
     assert front.curl("/login.html") == 200
     assert front.curl("/gatehouse.js") == 200

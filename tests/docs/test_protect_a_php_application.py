@@ -34,8 +34,8 @@ def front(request):
     host.copy_snippets(request.param)
     host.start_php()
     host.follow(blocks(PAGE, "The application", request.param))
-    host.path("/var/www/html/dump.php").write_text(DUMP)
-    host.path("/var/www/html/app/dump.php").write_text(DUMP)
+    host.path("/var/www/example.org/dump.php").write_text(DUMP)
+    host.path("/var/www/example.org/app/dump.php").write_text(DUMP)
     return host
 
 
@@ -57,6 +57,13 @@ def test_without_a_session(front, how):
     statuses = dict(zip(TARGETS, front.curls(TARGETS, *how)))
     assert set(statuses.values()) <= {301, 302, 401, 404, 405}, statuses
     assert statuses["/app/admin.php"] in (302, 401)
+
+
+@pytest.mark.parametrize("name", ["www.example.org", "203.0.113.9"])
+def test_no_source_is_handed_out_on_port_80(front, name):
+    assert front.plainly("/", name) == "It works!\n"
+    for target in [*TARGETS, "/dump.php"]:
+        assert "<?php" not in front.plainly(target, name), target
 
 
 def test_a_front_controller_answers_for_what_is_no_file(signed_in):

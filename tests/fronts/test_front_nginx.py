@@ -264,7 +264,7 @@ def shipped(nginx, tmp_path):
                      ("listen 443 ", f"listen 127.0.0.1:{tls} "),
                      ("/etc/ssl/certs/www.example.org.pem", f"{home}/tls/cert.pem"),
                      ("/etc/ssl/private/www.example.org.key", f"{home}/tls/key.pem"),
-                     ("/var/www/html", f"{home}/www"),
+                     ("/var/www/example.org", f"{home}/www"),
                      ("unix:/run/php/php8.2-fpm.sock",
                       f"unix:{Path(nginx.env['REDIS_SOCKET']).parent}/php.sock"),
                      ("http://127.0.0.1:3000", f"http://unix:{nginx.env['UPSTREAM_SOCKET']}")):

@@ -25,15 +25,15 @@ WAYS = ["", "-I", "-r 0-3", "--http1.1 -X POST -d a=b", "-X OPTIONS", "-X PROPFI
 
 
 def furnish(machine):
-    folders = [f"/var/www/html/{name}" for name in ("members", "admin", "app")]
+    folders = [f"/var/www/example.org/{name}" for name in ("members", "admin", "app")]
     for folder in folders:
         machine.run(f"mkdir -p {folder}/bare")
         for name in ("index.html", "page.txt", "bare/page.txt"):
             machine.write(f"{folder}/{name}", MARK + "\n")
         machine.write(f"{folder}/page.php", f"<?php echo '{MARK} ', $_SERVER['REMOTE_USER'], ' ', "
                                             "$_SERVER['AUTH_GROUPS'], \"\\n\";\n")
-    machine.write("/var/www/html/app/index.php", f"<?php echo '{MARK} ', $_SERVER['REMOTE_USER'];\n")
-    machine.write("/var/www/html/outside.php",
+    machine.write("/var/www/example.org/app/index.php", f"<?php echo '{MARK} ', $_SERVER['REMOTE_USER'];\n")
+    machine.write("/var/www/example.org/outside.php",
                   "<?php echo json_encode([$_SERVER['REMOTE_USER'], $_SERVER['AUTH_GROUPS']]);\n")
 
 
@@ -61,8 +61,8 @@ def host(machine):
     added = " ".join(shlex.quote(path) for path in sorted(files(machine) - kept)
                      if path.startswith("/usr/"))
     assert added == ""
-    machine.run("systemctl start nginx; rm -rf /var/www/html/members /var/www/html/admin "
-                "/var/www/html/app /var/www/html/outside.php")
+    machine.run("systemctl start nginx; rm -rf /var/www/example.org/members /var/www/example.org/admin "
+                "/var/www/example.org/app /var/www/example.org/outside.php")
 
 
 def ini(page):
@@ -131,6 +131,10 @@ def try_site(machine, places):
     plain = statuses(machine, [place + "page.txt" for place in places] + ["/", "/auth/login"], ada[0],
                      scheme="http")
     assert set(plain.values()) == {301}
+    # Whoever answers on port 80 for another name, such as the site that Debian's Apache comes with.
+    stranger = f"{CURL} -H 'Host: 203.0.113.9' http://www.example.org"
+    for place in places:
+        assert MARK not in machine.run(f"{stranger}{place}page.txt; {stranger}{place}page.php")
     assert statuses(machine, ["/login.html", "/outside.php", "/auth/health"]) == {
         "/login.html": 200, "/outside.php": 200, "/auth/health": 200}
     return ada[0]

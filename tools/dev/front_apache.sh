@@ -50,10 +50,10 @@ front_apache_files() {
 # would tie the browser to TLS on this host.
 front_apache_site() {
     sed -e '/^# Plain HTTP leads to TLS/,/^<\/VirtualHost>/d' -e '/Strict-Transport-Security/d' \
-        -e "s#<VirtualHost \*:443>#<VirtualHost 127.0.0.1:$1>#" -e "s#www.example.org\$#localhost#" \
-        -e "s#/etc/ssl/certs/.*#\"$DIR/tls/cert.pem\"#" \
+        -e "s#<VirtualHost \*:443>#<VirtualHost 127.0.0.1:$1>#" \
+        -e "s#ServerName www.example.org#ServerName localhost#" -e "s#/etc/ssl/certs/.*#\"$DIR/tls/cert.pem\"#" \
         -e "s#/etc/ssl/private/.*#\"$DIR/tls/key.pem\"#" \
-        -e "s#/var/www/html#$DIR/www#" -e "s#unix:/run/php/[^|]*|#unix:$PHP_SOCKET|#" \
+        -e "s#/var/www/example.org#$DIR/www#" -e "s#unix:/run/php/[^|]*|#unix:$PHP_SOCKET|#" \
         -e "s#http://127.0.0.1:3000/#unix:$UPSTREAM_SOCKET|http://localhost/#" "$2"
 }
 

@@ -32,7 +32,7 @@ front_lighttpd_site() {
         -e "s|^server.port *= 80|server.bind = \"127.0.0.1\"\nserver.port = $PORT|" \
         -e "s|/etc/ssl/certs/[^\"]*|$DIR/tls/cert.pem|" \
         -e "s|/etc/ssl/private/[^\"]*|$DIR/tls/key.pem|" \
-        -e "s|/var/www/html|$DIR/www|" -e "s|/run/php/[^\"]*|$PHP_SOCKET|" \
+        -e "s|/var/www/example.org|$DIR/www|" -e "s|/run/php/[^\"]*|$PHP_SOCKET|" \
         -e "s|/run/lighttpd.pid|$RUNDIR/lighttpd-own.pid|" \
         -e "s|/var/log/lighttpd/error.log|$DIR/log/lighttpd-error.log|" \
         -e "s|/var/cache/lighttpd/uploads|$DIR/lighttpd|" "$TOP/conf/lighttpd/gatehouse.conf"

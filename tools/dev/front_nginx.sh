@@ -33,7 +33,7 @@ front_nginx_site() {
         -e "s|listen 443 .*;|listen 127.0.0.1:$PORT backlog=1024; listen 127.0.0.1:$TLS_PORT ssl http2 backlog=1024;|" \
         -e "s|server_name .*;|server_name localhost;|" \
         -e "s|/etc/ssl/certs/[^;]*|$DIR/tls/cert.pem|" -e "s|/etc/ssl/private/[^;]*|$DIR/tls/key.pem|" \
-        -e "s|/var/www/html|$DIR/www|" -e "s|unix:/run/php/[^;]*|unix:$PHP_SOCKET|" \
+        -e "s|/var/www/example.org|$DIR/www|" -e "s|unix:/run/php/[^;]*|unix:$PHP_SOCKET|" \
         -e "s|http://127.0.0.1:3000|http://unix:$UPSTREAM_SOCKET|" "$TOP/conf/nginx/gatehouse.conf"
 }
 
