@@ -479,11 +479,12 @@ bool loop_run(struct loop *loop) {
     }
 }
 
-/* Only where connections are kept: a worker that takes one request at a time wants none. */
+/* A worker that takes one request at a time keeps no connection, but those that were kept before a
+ * reload made it so come to it all the same: each has one more request, and then its end. */
 static void watch_passed(struct loop *loop) {
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE,
                                 .data.ptr = &loop->options.pass_in_fd};
-    if (loop->options.batch > 1 && loop->options.pass_in_fd >= 0 &&
+    if (loop->options.pass_in_fd >= 0 &&
         epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->options.pass_in_fd, &event) < 0)
         log_warning("kept connections of retired workers cannot be taken", F_ERRNO(errno));
 }

@@ -1038,6 +1038,34 @@ static void kept_connections_are_passed_on(void **state) {
     stop();
 }
 
+/* … also where the successor takes one request at a time: then it is the connection's last. */
+static void kept_connections_are_passed_to_who_keeps_none(void **state) {
+    (void)state;
+    int queue[2], kept[6];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, queue), 0);
+    passing.in = queue[0];
+    passing.out = queue[1];
+    start((struct loop_options){0});
+    for (int i = 0; i < 6; i++) {
+        kept[i] = peer();
+        ask(kept[i], "A", "b", FCGI_KEEP_CONN);
+        reply(kept[i]);
+    }
+    tell('d');
+    assert_ended();
+    start((struct loop_options){.batch = 1});
+    close(queue[0]);
+    close(queue[1]);
+    passing.in = passing.out = -1;
+    for (int i = 0; i < 6; i++) {
+        ask(kept[i], "N", "successor", FCGI_KEEP_CONN);
+        assert_string_equal(reply(kept[i]), "role=1 body=0 N=successor");
+        assert_closed(kept[i]);
+    }
+    assert_int_equal(board->largest, 1);
+    stop();
+}
+
 /* Draining ends, even for those who never finish. */
 static void drain_is_bounded(void **state) {
     (void)state;
@@ -1116,6 +1144,7 @@ int main(void) {
         TEST(drain_answers_what_has_begun),
         TEST(drain_looks_once_more),
         TEST(kept_connections_are_passed_on),
+        TEST(kept_connections_are_passed_to_who_keeps_none),
         TEST(drain_is_bounded),
         TEST(quit_is_at_once),
     };
