@@ -344,7 +344,8 @@ static int start(struct master *master, struct pool_plan *plan) {
         return code;
     if (!(master->present = generation_new(master, plan, master->taken_over, &code)))
         return code;
-    if (!pidfile_write(plan->pid_file))
+    /* After a takeover there is no way back, and the process is the one that the file of before names. */
+    if (!pidfile_write(plan->pid_file) && !master->taken_over)
         return EX_CANTCREAT;
     master->pid_file = strdup(plan->pid_file);
     MUST(master->pid_file);

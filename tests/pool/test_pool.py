@@ -764,6 +764,21 @@ def test_upgrade_serves_what_it_can(toy):
     toy.settled(2)
 
 
+def test_upgrade_goes_on_without_its_pid_file(toy):
+    """… for the same reason: it was written when root started it, or lay on a disk that is full now."""
+    folder = os.path.join(toy.dir, "pids")
+    os.mkdir(folder)
+    toy.simple("one", 2, f"pid_file {folder}/pid")
+    toy.start()
+    shutil.rmtree(folder)
+    toy.simple("two", 2, f"pid_file {folder}/pid")
+    toy.upgrade()
+    assert ask(toy.web)[2] == "two"
+    assert toy.count("pid file cannot be written") == 1
+    toy.settled(2)
+    assert toy.stop() == 0
+
+
 def test_loop_goes_on_while_a_new_program_is_checked(toy):
     own_copy(toy)
     toy.simple()
