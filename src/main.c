@@ -110,7 +110,6 @@ static struct pool_plan *load(void) {
                   F_STR("cure", "the service goes on as it was; mend this and reload again"));
         return NULL;
     }
-    open_log(site->conf);
     warn_of_strangers(site->conf);
     /* Workers take the keys on the board in place of those that were just read, so the board must not be
      * older. */
@@ -135,6 +134,11 @@ static void watch(const struct pool_plan *plan) {
     const struct service *service = plan->world;
     key_watch(&watched, key_board, service->site->conf->token_keys);
     watch_clock();
+}
+
+static void adopt(const struct pool_plan *plan) {
+    const struct service *service = plan->world;
+    open_log(service->site->conf);
 }
 
 static void unload(struct pool_plan *plan) {
@@ -293,7 +297,7 @@ static int run(char **argv, bool foreground) {
     if (!foreground)
         background_start(site->conf->log_target == LOG_TARGET_STDERR);
     const struct pool_ops ops = {
-        .load = load, .unload = unload, .tick = watch, .report = report, .work = serve_work};
+        .load = load, .unload = unload, .adopt = adopt, .tick = watch, .report = report, .work = serve_work};
     return pool_run(&ops, &service->plan, argv);
 }
 

@@ -124,6 +124,8 @@ void generation_takes_over(struct master *master, struct generation *generation)
 
     generation->was_ready = true;
     master->present = generation;
+    if (master->ops->adopt)
+        master->ops->adopt(generation->plan);
     for (struct generation *other = master->all; other; other = other->next) {
         const struct pool_plan *plan = other->plan ? other->plan : generation->plan;
         if (other != generation)

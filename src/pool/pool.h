@@ -60,6 +60,9 @@ struct pool_ops {
      * and the log says why.  Called for each reload; the first plan is given to pool_run. */
     struct pool_plan *(*load)(void);
     void (*unload)(struct pool_plan *plan);
+    /* What a process has only once, such as its log, is from now on as this plan says: in the master when
+     * the plan takes over, in a child when it is born.  NULL: there is nothing. */
+    void (*adopt)(const struct pool_plan *plan);
     /* Master: called every POOL_TICK_MS or so while it serves, with the plan in force, for what has to
      * be watched with the master's rights; it must be quick.  NULL: nothing is. */
     void (*tick)(const struct pool_plan *plan);

@@ -153,6 +153,8 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
     int code;
 
     log_identity(child->identity);
+    if (ops->adopt)
+        ops->adopt(generation->plan);
     queue_forget();
     worker.control_fd = open_control(channels);
     int pass[2];

@@ -1,12 +1,15 @@
 """SIGHUP and SIGUSR2 while requests run: none fails, over kept connections and others."""
 import os
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from gate import alive, wait_until
+from own_service import Service
 
 RELOADS, UPGRADES = 12, 3
 
@@ -74,6 +77,60 @@ def test_overlapping_signals(site, load):
         time.sleep(0.01)
     told(site, signal.SIGHUP, "reload done")
     assert load == []
+
+
+@pytest.fixture
+def service(site, tmp_path):
+    one = Service(site, tmp_path)
+    yield one
+    one.stop()
+
+
+def lines(service):
+    return Path(service.log.name).read_text(encoding="utf-8").splitlines()
+
+
+def reload_with(service, change, word):
+    """The lines from then on, once one of them holds the word."""
+    conf = Path(service.log.name).parent / "gatehouse.conf"
+    conf.write_text(change(conf.read_text(encoding="utf-8")), encoding="utf-8")
+    before = len(lines(service))
+    service.process.send_signal(signal.SIGHUP)
+    assert wait_until(lambda: any(word in line for line in lines(service)[before:]), 30)
+    return lines(service)[before:]
+
+
+def log_of(format_, **more):
+    """The configuration with another log, and lines for a section."""
+    def change(text):
+        text = re.sub(r"(?ms)^\[log\].*?(?=^\[|\Z)", "", text)
+        return text + f"\n[log]\nformat = {format_}\nlevel = info\n" + "".join(
+            f"[{section}]\n{setting}\n" for section, setting in more.items())
+    return change
+
+
+def refused_login(service):
+    """A worker's line about it."""
+    before = len(lines(service))
+    service.call("POST", "/login", {"email": "nobody@example.org", "password": "spoon-lantern-42"})
+    assert wait_until(lambda: any("login_refused" in line for line in lines(service)[before:]), 30)
+    return [line for line in lines(service)[before:] if "login_refused" in line][0]
+
+
+def test_a_refused_reload_leaves_the_log_as_it_was(service, tmp_path):
+    """… whether it is the configuration that is refused, or its sockets cannot be had."""
+    assert not refused_login(service).startswith("{")
+    nowhere = f"listen = {tmp_path}/missing/x.sock\nworkers = 1"
+    told_ = reload_with(service, log_of("json", **{"pool.more": nowhere}), "reload refused")
+    assert not [line for line in told_ if line.startswith("{")]
+    victim = service.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    assert wait_until(lambda: len(service.workers()) == 2 and victim not in service.workers(), 30)
+    assert not refused_login(service).startswith("{")
+    told_ = reload_with(service, lambda text: text.replace(f"[pool.more]\n{nowhere}\n", ""),
+                        "reload done")
+    assert [line for line in told_ if "reload done" in line][0].startswith("{")
+    assert wait_until(lambda: refused_login(service).startswith("{"), 30)
 
 
 def settled(site):
