@@ -16,6 +16,9 @@
 
 #define HASHING_NICE     10
 #define QUEUE_PER_HASH   32
+/* For a body that goes on coming.  nginx and lighttpd have it whole before they send any of it; Apache
+ * passes on what its client sends, whose line may be slow. */
+#define BODY_TIMEOUT_MS  (30 * 1000)
 
 struct serving {
     const struct worker *worker;
@@ -154,6 +157,7 @@ static struct loop *make_loop(struct serving *serving, const struct conf *conf) 
                                    .waiting = waiting,
                                    .max_body = (size_t)conf->server_max_body,
                                    .request_timeout_ms = conf->server_request_timeout,
+                                   .body_timeout_ms = BODY_TIMEOUT_MS,
                                    .idle_timeout_ms = settings->idle_timeout,
                                    .context = serving,
                                    .order = order,

@@ -31,7 +31,8 @@ OPT_TEXT(server, status_dir, "/run/gatehouse", check_path,
 OPT_DURATION(server, shutdown, "10s", "100ms", "10m",
              "How long a stopping worker may take to finish the requests it has begun.")
 OPT_DURATION(server, request_timeout, "2s", "100ms", "1m",
-             "How long the web server may take to hand over one request, and to take one answer.")
+             "How long the web server may take to hand over one request, and to take one answer. A body "
+             "that goes on coming has longer, half a minute at most: Apache passes it on as it comes.")
 OPT_DURATION(server, hang, "30s", "0s", "1h",
              "A worker that stands still for so long, in a request or out of one, is killed and "
              "replaced; 0s: none is. Never less than what the stores' timeouts and the cost of a hash "

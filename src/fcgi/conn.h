@@ -25,6 +25,7 @@ struct conn {
     bool watched;   /* known to epoll */
     uint32_t watched_for;
     int64_t deadline; /* clock_mono_ms */
+    int64_t since;    /* when it came into its state */
     struct fcgi_reader reader;
     struct buf in, out;
     size_t sent;     /* how much of out is gone */

@@ -59,6 +59,7 @@ static struct conn_list *list_of(struct loop *loop, enum conn_state state) {
 static void enter(struct conn *conn, enum conn_state state) {
     struct loop *loop = conn->loop;
     conn->state = state;
+    conn->since = loop->now;
     conn->deadline = loop->now + (state == CONN_IDLE ? loop->options.idle_timeout_ms
                                                      : loop->options.request_timeout_ms);
     TAILQ_INSERT_TAIL(list_of(loop, state), conn, entry);
@@ -69,6 +70,17 @@ static void move(struct conn *conn, enum conn_state state) {
     conn->loop->in_line -= conn->state == CONN_IN_LINE;
     TAILQ_REMOVE(list_of(conn->loop, conn->state), conn, entry);
     enter(conn, state);
+}
+
+/* More of a body has come.  Only a body: a web server that has the headers has them whole, and who
+ * drips those is none. */
+static void goes_on(struct conn *conn) {
+    struct loop *loop = conn->loop;
+    if (!conn->reader.params_done || loop->now - conn->since >= loop->options.body_timeout_ms)
+        return;
+    conn->deadline = loop->now + loop->options.request_timeout_ms;
+    TAILQ_REMOVE(&loop->reading, conn, entry);
+    TAILQ_INSERT_TAIL(&loop->reading, conn, entry);
 }
 
 /* Freed only after the events at hand are done with: one of them may still point here.  Closing the
@@ -210,6 +222,8 @@ static void read_more(struct conn *conn) {
             break;
         if (conn->state == CONN_IDLE && (conn->reader.id != 0 || conn->in.len > 0))
             move(conn, CONN_READING);
+        if (conn->state == CONN_READING)
+            goes_on(conn);
         watch(conn, EPOLLIN);
         return;
     case CONN_EVENT_GONE:

@@ -49,6 +49,8 @@ struct loop_options {
     size_t queue;
     size_t max_body;
     int64_t request_timeout_ms; /* for one request to come whole, and for its answer to be taken */
+    /* A body begins to count anew whenever more of it comes, until so long after the request began. */
+    int64_t body_timeout_ms;
     int64_t idle_timeout_ms;    /* for a kept connection */
     int64_t (*waiting)(void *context); /* how many do; -1: it cannot be told */
     void *context;

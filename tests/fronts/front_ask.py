@@ -6,6 +6,7 @@ same header twice.
 import http.client
 import socket
 import ssl
+import time
 from urllib.parse import urlsplit
 
 
@@ -29,18 +30,27 @@ class Answer:
         return self.body.decode("utf-8", "replace")
 
 
-def ask(site, target, headers=(), method="GET", body=b"", tls=False):
-    """headers: pairs, or a dict; sent in order, as they are."""
+def ask(site, target, headers=(), method="GET", body=b"", tls=False, slowly=0):
+    """headers: pairs, or a dict; sent in order, as they are.  slowly: seconds that the body takes."""
     pairs = list(headers.items() if isinstance(headers, dict) else headers)
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in pairs]
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     with _connect(site, tls) as link:
-        link.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+        link.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if slowly else body))
+        if slowly:
+            _drip(link, body, slowly)
         response = http.client.HTTPResponse(link, method=method)
         response.begin()
         return Answer(response, response.read())
+
+
+def _drip(link, body, seconds, pieces=8):
+    size = -(-len(body) // pieces)
+    for at in range(0, len(body), size):
+        time.sleep(seconds / pieces)
+        link.sendall(body[at:at + size])
 
 
 def _connect(site, tls):

@@ -79,6 +79,14 @@ def test_errors_of_the_service_arrive_as_they_are(place):
     assert granted(place.get("/health"))["status"] == "ok"
 
 
+@pytest.mark.parametrize("route,code", [("login", "invalid_credentials"), ("refresh", "refresh_invalid")])
+def test_a_client_with_a_slow_line_is_answered(front, route, code):
+    """… by either pool, although its body takes longer than request_timeout (2s)."""
+    body = json.dumps({"email": fresh_email(), "password": PASSWORD, "refreshToken": "x" * 43}).encode()
+    answer = ask(front, "/auth/" + route, [("Content-Type", "application/json")], "POST", body, slowly=4)
+    assert answer.status == 401 and json.loads(answer.body)["code"] == code, answer
+
+
 def test_a_protected_page(place):
     user = place.register(username=fresh_name(), displayName="Ada Lovelace")
     place.set_roles(user.email, "editor", "staff")

@@ -173,6 +173,8 @@ static void start_with(struct loop_options options, rlim_t descriptors) {
     options.max_body = 1000;
     if (options.request_timeout_ms == 0)
         options.request_timeout_ms = LONG_MS;
+    if (options.body_timeout_ms == 0)
+        options.body_timeout_ms = LONG_MS;
     if (options.idle_timeout_ms == 0)
         options.idle_timeout_ms = LONG_MS;
     options.listen_fd = listening_socket();
@@ -502,21 +504,54 @@ static void slow_peers_are_disconnected(void **state) {
     stop();
 }
 
-/* The deadline is the whole request's: dripping does not move it. */
-static void dripping_is_slow(void **state) {
-    (void)state;
-    struct buf wire = {0};
-    start((struct loop_options){.request_timeout_ms = 200});
-    for (int i = 0; i < 10000; i++)
-        wire_record(&wire, FCGI_GET_VALUES, 0, "", 0, 0);
+/* Drips a wire that would take minutes; it is not let. */
+static void assert_dripping_ends(struct buf *wire) {
     int fd = peer();
     size_t at = 0;
-    while (at < wire.len && send(fd, wire.data + at, 1, MSG_NOSIGNAL) == 1) {
+    while (at < wire->len && send(fd, wire->data + at, 1, MSG_NOSIGNAL) == 1) {
         usleep(5000);
         at++;
     }
-    assert_true(at < wire.len);
+    assert_true(at < wire->len);
     close(fd);
+    buf_free(wire);
+}
+
+/* The deadline is the whole request's: dripping does not move it.  A body's it does, for a while. */
+static void dripping_is_slow(void **state) {
+    (void)state;
+    static const char zeros[40000];
+    struct buf records = {0}, params = {0}, body = {0};
+    start((struct loop_options){.request_timeout_ms = 200, .body_timeout_ms = 400});
+    for (int i = 0; i < 10000; i++)
+        wire_record(&records, FCGI_GET_VALUES, 0, "", 0, 0);
+    assert_dripping_ends(&records);
+    wire_begin(&params, 1, FCGI_RESPONDER, 0);
+    wire_stream(&params, FCGI_PARAMS, 1, zeros, sizeof zeros, 1);
+    assert_dripping_ends(&params);
+    add_request(&body, "A", "b", "", 0);
+    body.len -= 8; /* the end of its STDIN */
+    wire_stream(&body, FCGI_STDIN, 1, zeros, sizeof zeros, 1);
+    assert_dripping_ends(&body);
+    assert_int_equal(board->served, 0);
+    stop();
+}
+
+/* As Apache passes it on from a client with a slow line. */
+static void a_slow_body_comes_whole(void **state) {
+    (void)state;
+    struct buf wire = {0};
+    start((struct loop_options){.request_timeout_ms = 3000});
+    add_request(&wire, "A", "b", "0123456789012345678901234567890123456789", 0);
+    int fd = peer();
+    size_t body = wire.len - 8 - 4 * 18;
+    send_bytes(fd, wire.data, body);
+    for (size_t at = body; at < wire.len; at += 8) {
+        usleep(400 * 1000);
+        send_bytes(fd, wire.data + at, 8);
+    }
+    assert_string_equal(reply(fd), "role=1 body=40 [0123456789012345678901234567890123456789] A=b");
+    assert_closed(fd);
     buf_free(&wire);
     stop();
 }
@@ -1124,6 +1159,7 @@ int main(void) {
         TEST(half_closed_is_answered),
         TEST(slow_peers_are_disconnected),
         TEST(dripping_is_slow),
+        TEST(a_slow_body_comes_whole),
         TEST(untaken_answers),
         TEST(large_answers),
         TEST(idle_connections_end),
