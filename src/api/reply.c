@@ -242,10 +242,15 @@ static bool leads_to_login(const struct request *request, enum error_code code) 
            request->accept != NULL && strstr(request->accept, "text/html") != NULL;
 }
 
+/* Not what a browser would take for the address of another site. */
+static bool is_path_of_this_site(const char *uri) {
+    return uri != NULL && uri[0] == '/' && uri[1] != '/' && uri[1] != '\\';
+}
+
 static void reply_login_page(struct request *request) {
     reply_header(request, "Location",
                  arena_printf(request->arena, "%s?next=%s", request->login_page,
-                              request->uri != NULL ? request->uri : "/"));
+                              is_path_of_this_site(request->uri) ? request->uri : "/"));
     reply_empty(request, 302);
 }
 

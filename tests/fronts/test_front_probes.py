@@ -163,6 +163,8 @@ def test_the_check_itself_is_not_a_page(front, people):
     "//members/", "/members//evil.example.org", "/members/%0d%0aSet-Cookie:%20a=b",
     "/members/?%0d%0aLocation:%20https://evil.example.org/", "/members/%5c%5cevil.example.org",
     "http://evil.example.org/members/", "/./members/", "/members/\"'<script>",
+    "//evil.example.org/../members/", "/\\evil.example.org/../members/",
+    "/\\/evil.example.org/../../members/", "///evil.example.org/../members/",
 ])
 def test_the_way_back_stays_on_this_site(front, target):
     answer = ask(front, target, [("Accept", "text/html,*/*;q=0.8")])
@@ -173,6 +175,7 @@ def test_the_way_back_stays_on_this_site(front, target):
         where = answer.headers["Location"]
         assert not where.startswith(("//", "/\\", "http://evil", "https://evil")), where
         assert "evil.example.org" not in where.split("?")[0]
+        assert not where.partition("?next=")[2].startswith(("//", "/\\", "http:")), where
 
 
 def test_a_program_is_told_401_as_it_is(front):

@@ -201,6 +201,36 @@ static void apache(void **state) {
     assert_string_equal(strstr(world.out.data, "\r\n\r\n"), "\r\n\r\n");
 }
 
+/* Where a person is led who may not go on: back to this site alone. */
+static void way_back(void **state) {
+    (void)state;
+    static const struct {
+        const char *uri, *next;
+    } rows[] = {
+        {"/members/?page=2&x=//y", "/members/?page=2&x=//y"},
+        {"/", "/"},
+        {"", "/"},
+        {"//evil.example/../members/", "/"},
+        {"/\\evil.example/../members/", "/"},
+        {"///evil.example/", "/"},
+        {"http://evil.example/members/", "/"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_begin(&world);
+        world.fcgi.role = FCGI_AUTHORIZER;
+        wire_pair(&world.params, "REQUEST_METHOD", "GET");
+        wire_pair(&world.params, "REQUEST_URI", rows[i].uri);
+        wire_pair(&world.params, "HTTP_ACCEPT", "text/html,*/*");
+        wire_pair(&world.params, "AUTH_LOGIN_PAGE", "/login.html");
+        reply_error(world_read(&world), ERROR_TOKEN_MISSING);
+        buf_addc(&world.out, '\0');
+        char expected[80];
+        snprintf(expected, sizeof expected, "\r\nLocation: /login.html?next=%s\r\n", rows[i].next);
+        assert_non_null(strstr(world.out.data, "Status: 302 "));
+        assert_non_null(strstr(world.out.data, expected));
+    }
+}
+
 static void secrets(void **state) {
     (void)state;
     const struct request *r = READ("GATEHOUSE_SECRET", "s");
@@ -366,7 +396,7 @@ int main(void) {
         cmocka_unit_test(doubled),    cmocka_unit_test(other_names),   cmocka_unit_test(authorization),
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
         cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
-        cmocka_unit_test(secrets),    cmocka_unit_test(roles),
+        cmocka_unit_test(secrets),    cmocka_unit_test(roles),         cmocka_unit_test(way_back),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
