@@ -50,6 +50,8 @@ static enum loop_order order(void *context) {
         return LOOP_QUIT;
     case WORKER_DRAIN:
         return LOOP_DRAIN;
+    case WORKER_CLOSE:
+        return LOOP_CLOSE;
     default:
         return LOOP_GO_ON;
     }

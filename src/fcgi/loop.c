@@ -26,6 +26,7 @@ struct loop {
     struct loop_options options;
     int epoll_fd;
     bool draining;
+    int64_t to_take; /* draining: so many may be accepted still */
     bool listening; /* the listening socket is watched */
     bool failed;
     bool turn; /* of the first in line */
@@ -272,7 +273,9 @@ static void take_passed(struct loop *loop) {
     }
 }
 
-static void accept_more(struct loop *loop) {
+/* How many; less than a batch: nobody waits, as far as can be seen. */
+static size_t accept_more(struct loop *loop) {
+    size_t count = 0;
     for (size_t i = 0; i < loop->options.batch; i++) {
         int fd = accept4(loop->options.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
@@ -282,10 +285,12 @@ static void accept_more(struct loop *loop) {
                 continue;
             else if (errno != EAGAIN)
                 log_error("cannot accept", F_ERRNO(errno));
-            return;
+            return count;
         }
+        count++;
         begin_conn(loop, fd, CONN_READING);
     }
+    return count;
 }
 
 /* A worker that takes one request at a time leaves further connections to its idle siblings. */
@@ -304,13 +309,21 @@ static void listen_or_not(struct loop *loop) {
 
 /* Closes the listening socket: the next service could not bind the address while we hold it. */
 static void stop_listening(struct loop *loop) {
-    listen_or_not(loop);
     close(loop->options.listen_fd);
     loop->options.listen_fd = -1;
-    /* Closed, so that the last worker to drain finds out whether there are successors. */
-    if (loop->options.pass_in_fd >= 0)
-        close(loop->options.pass_in_fd);
-    loop->options.pass_in_fd = -1;
+}
+
+/* Who waited when the end was announced; a worker that takes one request at a time leaves the others to
+ * its siblings here, too. */
+static void take_the_last(struct loop *loop) {
+    size_t batch = loop->options.batch, count = 0;
+    if (loop->options.listen_fd < 0 || (loop->to_take > 0 && batch == 1 && !TAILQ_EMPTY(&loop->ready)))
+        return;
+    if (loop->to_take > 0)
+        count = accept_more(loop);
+    loop->to_take -= (int64_t)count;
+    if (count < batch || loop->to_take <= 0)
+        stop_listening(loop);
 }
 
 static void expire(struct loop *loop) {
@@ -327,7 +340,7 @@ static void expire(struct loop *loop) {
 }
 
 static int due_ms(struct loop *loop) {
-    if (!TAILQ_EMPTY(&loop->ready) || loop->turn)
+    if (!TAILQ_EMPTY(&loop->ready) || loop->turn || (loop->draining && loop->options.listen_fd >= 0))
         return 0;
     if (loop->in_line > 0)
         return TURN_AGAIN_MS;
@@ -388,7 +401,7 @@ static struct fcgi_request *hand_over(struct conn *conn, bool has_turn) {
  * looks at every socket there is; so an answer of no is believed for ROOMY_MS, as long as requests follow
  * each other without a sleep. */
 static bool is_crowded(struct loop *loop) {
-    if (loop->options.queue == 0 || loop->draining || loop->now < loop->roomy_until)
+    if (loop->options.queue == 0 || loop->options.listen_fd < 0 || loop->now < loop->roomy_until)
         return false;
     bool crowded = loop->options.waiting(loop->options.context) > (int64_t)loop->options.queue;
     loop->roomy_until = crowded ? 0 : loop->now + ROOMY_MS;
@@ -418,29 +431,29 @@ static void pass_idle(struct loop *loop) {
     }
 }
 
-static void drain(struct loop *loop) {
+static void drain(struct loop *loop, bool is_last) {
     loop->draining = true;
-    stop_listening(loop);
+    listen_or_not(loop);
+    loop->to_take = is_last ? loop->options.waiting(loop->options.context) : 0;
+    /* Closed, so that the last worker to drain finds out whether there are successors. */
+    if (loop->options.pass_in_fd >= 0)
+        close(loop->options.pass_in_fd);
+    loop->options.pass_in_fd = -1;
+    take_the_last(loop);
     pass_idle(loop);
 }
 
 static bool nothing_left(struct loop *loop) {
-    return TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) && loop->in_line == 0 &&
-           TAILQ_EMPTY(&loop->writing) && TAILQ_EMPTY(&loop->idle);
+    return loop->options.listen_fd < 0 && TAILQ_EMPTY(&loop->reading) && TAILQ_EMPTY(&loop->ready) &&
+           loop->in_line == 0 && TAILQ_EMPTY(&loop->writing) && TAILQ_EMPTY(&loop->idle);
 }
 
 /* false: stop now. */
 static bool take_order(struct loop *loop) {
-    switch (loop->options.order(loop->options.context)) {
-    case LOOP_QUIT:
-        return false;
-    case LOOP_DRAIN:
-        if (!loop->draining)
-            drain(loop);
-        return true;
-    default:
-        return true;
-    }
+    enum loop_order order = loop->options.order(loop->options.context);
+    if (!loop->draining && (order == LOOP_DRAIN || order == LOOP_CLOSE))
+        drain(loop, order == LOOP_CLOSE);
+    return order != LOOP_QUIT;
 }
 
 static void on_event(struct loop *loop, const struct epoll_event *event) {
@@ -466,6 +479,8 @@ bool loop_run(struct loop *loop) {
     struct epoll_event events[EVENTS];
     for (;;) {
         listen_or_not(loop);
+        if (loop->draining)
+            take_the_last(loop);
         if (loop->failed || (loop->draining && nothing_left(loop)))
             return !loop->failed;
         loop->turn = line_goes_on(loop);

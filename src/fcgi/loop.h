@@ -32,8 +32,9 @@ struct fcgi_request {
 };
 
 /* LOOP_DRAIN: accept nothing more (listen_fd and pass_in_fd are closed), answer what has begun, pass
- * kept connections on, return. */
-enum loop_order { LOOP_GO_ON, LOOP_DRAIN, LOOP_QUIT };
+ * kept connections on, return.  LOOP_CLOSE: the same, but what waits to be accepted at that moment is
+ * accepted first, since nobody else will. */
+enum loop_order { LOOP_GO_ON, LOOP_DRAIN, LOOP_CLOSE, LOOP_QUIT };
 
 struct loop_options {
     int listen_fd;  /* non-blocking */
@@ -52,7 +53,7 @@ struct loop_options {
     /* A body begins to count anew whenever more of it comes, until so long after the request began. */
     int64_t body_timeout_ms;
     int64_t idle_timeout_ms;    /* for a kept connection */
-    int64_t (*waiting)(void *context); /* how many do; -1: it cannot be told */
+    int64_t (*waiting)(void *context); /* how many do, for queue and LOOP_CLOSE; -1: it cannot be told */
     void *context;
     enum loop_order (*order)(void *context);
     /* Asked before each wait; line: whether any request stands in line.  True: the first of them may go on

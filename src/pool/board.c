@@ -9,6 +9,7 @@
 
 static struct board_slot *slots;
 static struct board_pool *pools;
+static _Atomic bool *ended;
 
 void *pool_shared_memory(size_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -21,6 +22,16 @@ void board_create(void) {
         slots = pool_shared_memory(sizeof *slots * POOL_MAX_WORKERS);
     if (!pools)
         pools = pool_shared_memory(sizeof *pools * BOARD_POOLS);
+    if (!ended)
+        ended = pool_shared_memory(sizeof *ended);
+}
+
+void board_end(void) {
+    *ended = true;
+}
+
+bool board_ends(void) {
+    return *ended;
 }
 
 struct board_slot *board_slot(unsigned slot) {

@@ -20,5 +20,8 @@ void board_count_death(const char *name);
 void board_set_queue(const char *name, int64_t waiting);
 /* The slot is free, its counts are zero; its pool's name stays. */
 void board_clear(unsigned slot);
+/* Master only: the service ends, with no successor.  And whether it said so. */
+void board_end(void);
+bool board_ends(void);
 
 #endif

@@ -165,6 +165,13 @@ void listen_survive_exec(const struct listen_set *set, bool survive) {
     }
 }
 
+bool listen_owns(const struct listen_set *set, int fd) {
+    for (size_t i = 0; i < set->count; i++)
+        if (set->at[i].socket.fd == fd)
+            return !set->at[i].inherited || set->single;
+    return false;
+}
+
 void listen_only(const struct listen_set *set, int fd, int pass[2]) {
     pass[0] = pass[1] = -1;
     for (size_t i = 0; i < set->count; i++) {

@@ -52,6 +52,8 @@ bool listen_add(struct listen_set *set, const struct socket *socket, bool inheri
                 const char *name, const int pass[2]);
 /* Whether the descriptors outlive an execve. */
 void listen_survive_exec(const struct listen_set *set, bool survive);
+/* Whether nobody else has this socket: it was opened here, or given to this process alone. */
+bool listen_owns(const struct listen_set *set, int fd);
 /* Worker: closes all but fd and its queue (pass receives that), and leaves the files alone. */
 void listen_only(const struct listen_set *set, int fd, int pass[2]);
 

@@ -164,6 +164,7 @@ static void stop(struct master *master, int signal_number) {
         master->reload_wanted = false;
         /* No connection shall wait for somebody who will not come. */
         listen_close(&master->sockets);
+        board_end();
     }
     master->stopping = true;
     children_order(NULL, signal_number, clock_mono_ms() + patience);

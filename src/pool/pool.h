@@ -91,11 +91,12 @@ int pool_check(const struct pool_plan *plan);
 
 /* In a worker -------------------------------------------------------------------------------- */
 
-enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_QUIT };
+enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_CLOSE, WORKER_QUIT };
 
 /* The latest order; call when control_fd is readable.  WORKER_DRAIN: accept nothing more, close
  * listen_fd (after a master's death its successor needs the address), finish what has begun,
- * return.  WORKER_QUIT: return now.  The master's death is WORKER_DRAIN. */
+ * return.  WORKER_CLOSE: the same, but nobody comes after: what waits at listen_fd by now is accepted
+ * first, or nobody ever does.  WORKER_QUIT: return now.  The master's death is WORKER_DRAIN. */
 enum worker_order worker_told(const struct worker *worker);
 /* This worker can serve now; the master waits for it before it retires another generation. */
 void worker_ready(const struct worker *worker);

@@ -2,7 +2,8 @@
 /*
  * proto: everything that master and worker have agreed upon.
  *
- *   orders       signals, read by the worker from control_fd: SIGTERM drain, SIGQUIT quit
+ *   orders       signals, read by the worker from control_fd: SIGTERM drain, SIGQUIT quit; whether the
+ *                service ends with it is on the board
  *                (workers ignore SIGHUP, SIGINT, SIGUSR1 and SIGUSR2, since Ctrl-C and a careless
  *                "kill -HUP 0" reach the whole process group and only the master decides)
  *   lifeline     a pipe whose write end only masters hold: its end says that the master is dead

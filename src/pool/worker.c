@@ -26,6 +26,7 @@ static struct {
     int signals;  /* signalfd */
     int lifeline; /* read end */
     int poke;     /* write end */
+    bool owns_socket; /* no supervisor has it, to give it to another after us */
 } own;
 
 /* Orders only ever get more urgent. */
@@ -38,7 +39,9 @@ static void read_signals(void) {
     struct signalfd_siginfo info;
 
     while (read(own.signals, &info, sizeof info) == (ssize_t)sizeof info)
-        be_told(info.ssi_signo == SIGQUIT ? WORKER_QUIT : WORKER_DRAIN);
+        be_told(info.ssi_signo == SIGQUIT         ? WORKER_QUIT
+                : own.owns_socket && board_ends() ? WORKER_CLOSE
+                                                  : WORKER_DRAIN);
 }
 
 /* Nobody is left to kill a worker that does not finish, so it gets an alarm clock. */
@@ -157,6 +160,7 @@ _Noreturn void worker_main(const struct pool_ops *ops, const struct listen_set *
         ops->adopt(generation->plan);
     queue_forget();
     worker.control_fd = open_control(channels);
+    own.owns_socket = listen_owns(set, worker.listen_fd);
     int pass[2];
     listen_only(set, worker.listen_fd, pass);
     worker.pass_in_fd = pass[0];

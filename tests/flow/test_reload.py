@@ -1,14 +1,17 @@
 """SIGHUP and SIGUSR2 while requests run: none fails, over kept connections and others."""
+import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from gate import alive, wait_until
+import fastcgi
+from gate import PASSWORD, alive, fresh_email, wait_until
 from own_service import Service
 
 RELOADS, UPGRADES = 12, 3
@@ -131,6 +134,26 @@ def test_a_refused_reload_leaves_the_log_as_it_was(service, tmp_path):
                         "reload done")
     assert [line for line in told_ if "reload done" in line][0].startswith("{")
     assert wait_until(lambda: refused_login(service).startswith("{"), 30)
+
+
+def test_a_stop_answers_who_waits(service):
+    """Logins that no worker has accepted: the socket is the service's own, and nobody comes after."""
+    worker, = [pid for pid in service.workers()
+               if Path(f"/proc/{pid}/comm").read_text(encoding="ascii") == "gatehouse:login\n"]
+    os.kill(worker, signal.SIGSTOP)
+    links = [socket.socket(socket.AF_UNIX) for _ in range(20)]
+    for link in links:
+        link.settimeout(60)
+        link.connect(service.sockets["login"])
+        link.sendall(fastcgi.request("POST", "/auth/login", {"Content-Type": "application/json"}, json.dumps(
+            {"email": fresh_email(), "password": PASSWORD}).encode()))
+    service.process.send_signal(signal.SIGTERM)
+    assert wait_until(lambda: not os.path.exists(service.sockets["login"]), 30)
+    os.kill(worker, signal.SIGCONT)
+    for link in links:
+        with link:
+            assert fastcgi.receive(link).startswith(b"Status: 401 ")
+    assert service.process.wait(60) == 0
 
 
 def settled(site):

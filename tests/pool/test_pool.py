@@ -437,6 +437,54 @@ def test_stop_finishes_what_has_begun(toy, number):
     assert toy.count("stopped") == 1
 
 
+def waiting_at(address):
+    """Three who have been let in by the kernel, and by no worker, which are all busy."""
+    clients = []
+    for _ in range(3):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(PATIENCE)
+        client.connect(address)
+        client.sendall(b"hello\n")
+        clients.append(client)
+    return clients
+
+
+def answer_to(client):
+    with client:
+        try:
+            return client.recv(4096).decode().split()
+        except ConnectionResetError:
+            return []
+
+
+def test_stop_answers_who_waits_at_its_own_socket(toy):
+    toy.simple("one", 2)
+    toy.start()
+    slow = [Later(toy.web, "slow 700") for _ in range(2)]
+    time.sleep(0.3)
+    clients = waiting_at(toy.web)
+    assert toy.stop() == 0
+    assert [answer_to(client)[:1] for client in clients] == [["web"]] * 3
+    for one in slow:
+        one.join(PATIENCE)
+        assert one.answer[2] == "one"
+
+
+def test_who_waits_at_a_supervisors_socket_waits_for_the_next(toy):
+    with listening(toy.web) as socket_:
+        toy.simple("one", 1)
+        start_activated(toy, [socket_], "web")
+        slow = Later(toy.web, "slow 700")
+        time.sleep(0.3)
+        clients = waiting_at(toy.web)
+        assert toy.stop() == 0
+        slow.join(PATIENCE)
+        assert slow.answer[2] == "one"
+        toy.simple("two", 1)
+        start_activated(toy, [socket_], "web")
+        assert [answer_to(client)[2:3] for client in clients] == [["two"]] * 3
+
+
 def test_stop_has_an_end(toy):
     toy.simple("one", 2, "shutdown 300")
     toy.start()

@@ -146,13 +146,14 @@ static void answer(const struct worker *worker, int fd, const char *line) {
     (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
 }
 
-static void serve_one(const struct worker *worker, uint64_t *served) {
+/* False: nobody waits. */
+static bool serve_one(const struct worker *worker, uint64_t *served) {
     char line[256];
     int fd = accept4(worker->listen_fd, NULL, NULL, SOCK_CLOEXEC);
     ssize_t len;
 
     if (fd < 0)
-        return;
+        return false;
     worker_busy(worker, clock_mono_ms());
     if ((len = recv(fd, line, sizeof line - 1, 0)) > 0) {
         line[len] = '\0';
@@ -161,6 +162,7 @@ static void serve_one(const struct worker *worker, uint64_t *served) {
     }
     close(fd);
     worker_busy(worker, 0);
+    return true;
 }
 
 static int work(const struct worker *worker) {
@@ -177,8 +179,10 @@ static int work(const struct worker *worker) {
         int wait_ms = toy->plan.hang_ms > 0 ? (int)toy->plan.hang_ms / 4 : -1;
         worker_beat(worker);
         if (poll(fds, 2, wait_ms) > 0 && fds[0].revents && !fds[1].revents)
-            serve_one(worker, &served);
+            (void)serve_one(worker, &served);
     }
+    while (worker_told(worker) == WORKER_CLOSE && serve_one(worker, &served))
+        ;
     return 0;
 }
 

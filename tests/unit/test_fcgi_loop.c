@@ -33,6 +33,7 @@ static char path[64];
 
 /* What the child says of itself. */
 static struct board {
+    atomic_int queued; /* said by the test: connections that wait */
     atomic_int served, largest, waiting, turns, asked;
     atomic_int left, caught_up, served_then; /* served, when it last caught up */
     atomic_bool no_turn; /* said by the test */
@@ -59,7 +60,12 @@ static enum loop_order order(void *context) {
     char c = 'q';
     if (read(toy->control, &c, 1) != 1)
         return LOOP_QUIT;
-    return c == 'd' ? LOOP_DRAIN : c == 'q' ? LOOP_QUIT : LOOP_GO_ON;
+    return c == 'd' ? LOOP_DRAIN : c == 'c' ? LOOP_CLOSE : c == 'q' ? LOOP_QUIT : LOOP_GO_ON;
+}
+
+static int64_t queued(void *context) {
+    (void)context;
+    return board->queued;
 }
 
 static bool turn(void *context, bool line) {
@@ -153,6 +159,7 @@ static _Noreturn void be_child(struct loop_options options, struct toy toy, rlim
     options.control_fd = toy.control;
     options.context = &toy;
     options.order = order;
+    options.waiting = queued;
     options.turn = turn;
     options.serve = serve;
     options.left = left;
@@ -1101,6 +1108,61 @@ static void kept_connections_are_passed_to_who_keeps_none(void **state) {
     stop();
 }
 
+/* The end of a service: who waited to be accepted is answered, by a worker that takes one at a time too,
+ * and nobody who came later. */
+static void the_last_are_answered(void **state) {
+    (void)state;
+    static const size_t batches[] = {64, 1, 2};
+    for (size_t b = 0; b < 3; b++) {
+        int fds[5];
+        start((struct loop_options){.batch = batches[b]});
+        int busy = peer();
+        ask(busy, "WAIT", "", 0);
+        await(&board->waiting, 1);
+        for (int i = 0; i < 5; i++) {
+            fds[i] = peer();
+            ask(fds[i], "A", "b", FCGI_KEEP_CONN);
+        }
+        board->queued = 5;
+        tell('c');
+        tell('d'); /* changes nothing any more */
+        open_gate();
+        assert_string_equal(reply(busy), "role=1 body=0 WAIT=");
+        for (int i = 0; i < 5; i++) {
+            assert_string_equal(reply(fds[i]), "role=1 body=0 A=b");
+            assert_closed(fds[i]);
+        }
+        close(busy);
+        assert_ended();
+        assert_int_equal(board->served, 6);
+        assert_int_equal(try_connect(), -1);
+    }
+}
+
+/* … also where more come without end. */
+static void the_end_comes(void **state) {
+    (void)state;
+    int fds[20];
+    start((struct loop_options){.batch = 1});
+    int busy = peer();
+    ask(busy, "WAIT", "", 0);
+    await(&board->waiting, 1);
+    for (int i = 0; i < 20; i++) {
+        fds[i] = peer();
+        ask(fds[i], "A", "b", 0);
+    }
+    board->queued = 5;
+    tell('c');
+    open_gate();
+    reply(busy);
+    assert_ended();
+    /* One more, if it came at the same time as the order. */
+    assert_in_range(board->served, 6, 7);
+    for (int i = 0; i < 20; i++)
+        close(fds[i]);
+    close(busy);
+}
+
 /* Draining ends, even for those who never finish. */
 static void drain_is_bounded(void **state) {
     (void)state;
@@ -1181,6 +1243,8 @@ int main(void) {
         TEST(drain_looks_once_more),
         TEST(kept_connections_are_passed_on),
         TEST(kept_connections_are_passed_to_who_keeps_none),
+        TEST(the_last_are_answered),
+        TEST(the_end_comes),
         TEST(drain_is_bounded),
         TEST(quit_is_at_once),
     };
