@@ -72,7 +72,7 @@ static const struct {
     {"gatehouse-check.conf",
      "CGIPassAuth On|AuthnzFcgiCheckAuthnProvider gatehouse|RequestHeader set Remote-User |"
      "RequestHeader set Remote-Groups "},
-    {"gatehouse-routes.conf", "CGIPassAuth On"},
+    {"gatehouse-routes.conf", "CGIPassAuth On|AliasMatch \"^/\\.gatehouse/unauthorized:"},
     {"gatehouse-protect.conf", "AuthMerging And|Require valid-user"},
     {"gatehouse-fcgid-protect.conf", "CGIPassAuth On|FcgidAccessChecker |AuthMerging And"},
 };

@@ -206,6 +206,7 @@ def test_nobody_comes_in_without_a_credential(site, path):
         return
     assert bad.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", error="invalid_token"'
     assert bad.headers["Content-Type"] == "application/json"
+    assert bad.json()["code"] == "token_invalid" and ranged.json()["code"] == "token_missing"
     assert re.match("^[0-9a-f]{32}$", bad.headers["X-Request-Id"])
 
 
@@ -306,7 +307,7 @@ def test_headers_that_were_sent_twice(site, member):
 
 
 def test_pages_of_the_front_itself_cannot_be_fetched(site, member):
-    for page in ("sign-in", "unauthorized", "forbidden", "unavailable", "too-large", "sign-in1"):
+    for page in ("sign-in", "unauthorized", "invalid", "unauthorized:error=", "sign-in:x", "forbidden", "unavailable", "too-large", "sign-in1"):
         assert get(site, f"/.gatehouse/{page}.asis").status_code == 403
         assert get(site, f"/.gatehouse/{page}.asis", member).status_code == 403
 
@@ -430,7 +431,10 @@ def run_folder(instance):
 def test_fcgid_decides_alike(fcgid):
     login = fcgid.register().login()
     for path in ("/members/", "/admin/", "/app/pretty"):
-        assert get(fcgid, path).status_code == 401
+        assert get(fcgid, path).status_code == 401 and get(fcgid, path).json()["code"] == "token_missing"
+        bad = get(fcgid, path, Authorization="Bearer garbage")
+        assert bad.status_code == 401 and bad.json()["code"] == "token_invalid"
+        assert bad.headers["WWW-Authenticate"] == 'Bearer realm="gatehouse", error="invalid_token"'
         assert get(fcgid, path, **PAGE).headers["Location"] == "/login.html?next=" + path
         for cookie in (True, False):
             answer = get(fcgid, path, login, cookie)
