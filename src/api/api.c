@@ -311,7 +311,17 @@ static bool came_through_the_web_server(struct request *request) {
     return false;
 }
 
+static bool headers_were_read(struct request *request) {
+    if (!request->fcgi->params_dropped)
+        return true;
+    log_info("a request had more headers than are read");
+    reply_error_because(request, ERROR_INVALID_REQUEST, "The headers are too long");
+    return false;
+}
+
 static void enter(struct request *request) {
+    if (!headers_were_read(request))
+        return;
     if (!came_through_the_web_server(request))
         return;
     if (!route_is_known(request) || !body_is_acceptable(request))

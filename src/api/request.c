@@ -10,6 +10,7 @@
 #define USER_AGENT_MAX 512
 #define REQUEST_ID_MAX 64
 #define LONGEST_NAME   27
+#define REPEATED_MOST  16
 
 /* The parameters that are read.  DOCUMENT_URI is nginx's path, in sub-requests too; SCRIPT_NAME and
  * PATH_INFO make Apache's. */
@@ -105,22 +106,26 @@ static bool is_header(int which) {
  * 9110 section 5.3).  So does this, and the same request gets the same answer behind either: two
  * credentials make one that is none, and a second Cookie header, which no browser sends, becomes a part
  * of the first one's last value.  An empty one counts among several: nginx's own variables, and what it
- * keeps under them, know the first alone.  Of all that is no header the first counts; but where roles are
- * demanded again, behind an include perhaps, both demands hold, as lines of one value. */
-static void take_param(struct request *request, const char **values, const struct fcgi_param *param) {
+ * keeps under them, know the first alone.  Who repeats one without end is not followed, since all of it is
+ * copied each time.  Of all that is no header the first counts; but where roles are demanded again, behind
+ * an include perhaps, both demands hold, as lines of one value. */
+static void take_param(struct request *request, const char **values, unsigned char *repeated,
+                       const struct fcgi_param *param) {
     int which = param_of(param);
     if (which < 0 || (param->value_len == 0 && !is_header(which)))
         return;
-    if (values[which] == NULL)
+    if (values[which] == NULL) {
         values[which] = arena_dup(request->arena, param->value, param->value_len);
-    else if (is_header(which))
+    } else if (is_header(which) && repeated[which] < REPEATED_MOST) {
         values[which] = arena_printf(request->arena, "%s, %.*s", values[which],
                                      (int)param->value_len, param->value);
-    else if (which == PARAM_REQUIRE_ROLE)
+        repeated[which]++;
+    } else if (which == PARAM_REQUIRE_ROLE) {
         values[which] = arena_printf(request->arena, "%s\n%.*s", values[which],
                                      (int)param->value_len, param->value);
-    else if (which == PARAM_SECRET)
+    } else if (which == PARAM_SECRET) {
         request->secret_repeated = true;
+    }
 }
 
 static const char *first_line(struct arena *arena, const char *text) {
@@ -164,13 +169,14 @@ static const char *id_of(struct request *request, const char *given) {
 void request_read(struct request *request, struct fcgi_request *fcgi) {
     const char *values[PARAM_COUNT] = {NULL};
     const char *at = fcgi->params;
+    unsigned char repeated[PARAM_COUNT] = {0};
     struct fcgi_param param;
     if (!by_length.made)
         chain_names();
     request->fcgi = fcgi;
     request->head_at = fcgi->out->len;
     while (fcgi_next_param(&at, fcgi->params_end, &param) == FCGI_WHOLE)
-        take_param(request, values, &param);
+        take_param(request, values, repeated, &param);
     request->method = method_of(values[PARAM_METHOD]);
     request->path = path_of(request, values);
     request->content_type = values[PARAM_CONTENT_TYPE];

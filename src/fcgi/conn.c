@@ -69,6 +69,7 @@ static void make_request(struct conn *conn) {
     conn->request.role = reader->role;
     conn->request.params = reader->params.data;
     conn->request.params_end = reader->params.data + reader->params.len;
+    conn->request.params_dropped = reader->params_dropped;
     conn->request.body_dropped = reader->body_len > reader->body.len;
     conn->request.body = reader->body.len > 0 ? reader->body.data : NULL;
     conn->request.body_len = reader->body_len;

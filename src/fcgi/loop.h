@@ -24,6 +24,7 @@ struct fcgi_request {
     enum fcgi_role role;
     const char *params; /* to be walked with fcgi_next_param; sound */
     const char *params_end;
+    bool params_dropped; /* there were more of them than are read, and none is here */
     const char *body; /* NULL with body_len 0; does not end with a NUL */
     size_t body_len;  /* what came; body holds that much unless body_dropped */
     bool body_dropped;

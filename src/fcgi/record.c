@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 
 /* A buffer that grew beyond this for one request is not kept for the next. */
 #define KEEP_BYTES (4 * 1024)
@@ -164,14 +165,24 @@ static void note_method(struct fcgi_reader *reader, const struct fcgi_param *par
                            is(param->value, param->value_len, "HEAD");
 }
 
+/* Read to its end all the same, so that it can be answered. */
+static void drop_params(struct fcgi_reader *reader) {
+    secret_wipe(reader->params.data, reader->params.len);
+    buf_clear(&reader->params);
+    reader->params_dropped = reader->bodiless = true;
+}
+
+/* False: they are no parameters. */
 static bool take_names(struct fcgi_reader *reader) {
     const char *at = reader->params.data, *end = at + reader->params.len;
     struct fcgi_param param;
     enum fcgi_progress progress;
     size_t count = 0;
     while ((progress = fcgi_next_param(&at, end, &param)) == FCGI_WHOLE) {
-        if (++count > FCGI_MAX_PARAMS)
-            return false;
+        if (++count > FCGI_MAX_PARAMS) {
+            drop_params(reader);
+            return true;
+        }
         note_method(reader, &param);
     }
     return progress == FCGI_MORE;
@@ -181,12 +192,15 @@ static enum fcgi_progress take_params(struct fcgi_reader *reader, const struct r
     if (reader->params_done)
         return FCGI_BROKEN;
     if (record->len > 0) {
+        if (reader->params_dropped)
+            return FCGI_MORE;
         if (reader->params.len + record->len > FCGI_MAX_PARAMS_BYTES)
-            return FCGI_BROKEN;
-        buf_add(&reader->params, record->content, record->len);
+            drop_params(reader);
+        else
+            buf_add(&reader->params, record->content, record->len);
         return FCGI_MORE;
     }
-    if (reader->params.len == 0 || !take_names(reader))
+    if (!reader->params_dropped && (reader->params.len == 0 || !take_names(reader)))
         return FCGI_BROKEN;
     reader->params_done = true;
     /* An authorizer is asked about a request without its body: Apache sends no STDIN at all. */

@@ -20,9 +20,11 @@
  * to know. */
 enum fcgi_role { FCGI_ROLE_RESPONDER = 1, FCGI_ROLE_AUTHORIZER = 2 };
 
-/* All parameters of a request together, and how many; beyond, the connection is closed. */
+/* All parameters of a request together, and how many; beyond, none of them are kept.  As many as there is
+ * room for where each is a header (HTTP_X and two lengths): a web server that passes on what it lets in
+ * meets the other limit first. */
 #define FCGI_MAX_PARAMS_BYTES (64 * 1024)
-#define FCGI_MAX_PARAMS       256
+#define FCGI_MAX_PARAMS       (FCGI_MAX_PARAMS_BYTES / 8)
 
 struct fcgi_param {
     const char *name;
@@ -43,7 +45,8 @@ struct fcgi_reader {
     enum fcgi_role role;
     bool keep;     /* the web server wants the connection to stay */
     bool params_done;
-    bool bodiless; /* GET or HEAD: nothing of a body is kept */
+    bool params_dropped; /* they were beyond the limits; params is empty */
+    bool bodiless; /* GET, HEAD or without params: nothing of a body is kept */
     bool whole;
     struct buf params; /* the joined contents of its PARAMS records */
     struct buf body;   /* … of its STDIN records, as far as max_body */

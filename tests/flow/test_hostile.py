@@ -146,3 +146,30 @@ def test_many_kept_connections_pin_no_worker(site, login):
         for peer in peers:
             peer.close()
     assert os.path.exists(path)
+
+
+def with_headers(token, count, role=1):
+    """A request with so many headers beside the credential, in records of 100."""
+    headers = [pairs(**{f"HTTP_X{i}": "v"}) for i in range(count)]
+    params = pairs(REQUEST_METHOD="GET", DOCUMENT_URI="/auth/verify", HTTP_AUTHORIZATION="Bearer " + token)
+    return (record(1, bytes([0, role, 1, 0, 0, 0, 0, 0])) + record(4, params)
+            + b"".join(record(4, b"".join(headers[at:at + 100])) for at in range(0, count, 100))
+            + record(4, b"") + (record(5, b"") if role == 1 else b""))
+
+
+@pytest.mark.parametrize("role,allowed", [(1, b"204"), (2, b"200")],
+                         ids=["responder", "authorizer"])
+def test_many_headers(site, login, role, allowed):
+    """As many as a web server lets in; beyond, the answer says so and the connection goes on."""
+    with connect(site.conf("pool.web", "listen")) as peer:
+        for count, status in ((300, allowed), (3000, allowed), (20000, b"400"), (1, allowed)):
+            peer.sendall(with_headers(login.access, count, role))
+            told = answer(peer, 20)
+            assert b"Status: " + status in told, (count, told)
+            assert (b'"code":"invalid_request"' in told) == (status == b"400")
+
+
+def test_many_headers_by_the_web_server(site, login):
+    headers = {f"x{i}": "v" for i in range(900)}
+    answer_ = site.raw("GET", "/auth/verify", headers={**headers, "X-Session-Id": login.session})
+    assert answer_.status_code == 204

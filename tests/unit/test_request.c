@@ -100,6 +100,16 @@ static void doubled(void **state) {
     r = READ("HTTP_COOKIE", "", "HTTP_COOKIE", "b=2", "HTTP_COOKIE", "");
     assert_string_equal(r->cookie, ", b=2, ");
 
+    /* Nobody makes us copy the same text without end. */
+    world_begin(&world);
+    for (int i = 0; i < 4000; i++)
+        wire_pair(&world.params, "HTTP_COOKIE", "a=1");
+    wire_pair(&world.params, "HTTP_X_SESSION_ID", "one");
+    wire_pair(&world.params, "HTTP_X_SESSION_ID", "two");
+    r = world_read(&world);
+    assert_int_equal(strlen(r->cookie), 3 + 16 * 5);
+    assert_string_equal(r->session_header, "one, two");
+
     r = READ("HTTP_AUTHORIZATION", "Bearer a", "HTTP_AUTHORIZATION", "Bearer b");
     assert_string_equal(r->authorization, "Bearer a, Bearer b");
     r = READ("HTTP_AUTHORIZATION", "x", "HTTP_AUTHORIZATION", "");
