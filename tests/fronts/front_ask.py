@@ -4,6 +4,7 @@ A library for HTTP would mend what these tests are about: paths with .., names i
 same header twice.
 """
 import http.client
+import itertools
 import socket
 import ssl
 import time
@@ -59,6 +60,15 @@ def _connect(site, tls):
     if not tls:
         return link
     return TLS.wrap_socket(link, server_hostname="localhost")
+
+
+def spellings():
+    """The headers that name somebody, - and _ mixed in every way: to many applications all are one."""
+    for name in ("User", "User-Id", "Email", "Name", "Groups", "Session"):
+        for prefix in ("Remote-", "X-Remote-"):
+            parts = (prefix + name).split("-")
+            for marks in itertools.product("-_", repeat=len(parts) - 1):
+                yield parts[0] + "".join(map("".join, zip(marks, parts[1:])))
 
 
 def bearer(token):

@@ -3,14 +3,11 @@ import json
 
 import pytest
 
-from front_ask import ask, bearer, refuses
+from front_ask import ask, bearer, refuses, spellings
 from test_front_flows import NOBODY
 
 NAMES = [
-    "Remote-User", "Remote_User", "REMOTE_USER", "REMOTE-USER", "remote-user", "X-Remote-User",
-    "X_Remote_User", "X-REMOTE-USER", "Remote-User-Id", "Remote-Email", "Remote-Name",
-    "Remote-Groups", "Remote-Session", "Remote_Email", "Remote_Groups",
-    "Remote_User-Id", "Remote-User_Id", "X-Remote_User", "X_Remote-User", "AUTH_USER_ID",
+    *spellings(), "REMOTE_USER", "REMOTE-USER", "remote-user", "X-REMOTE-USER", "AUTH_USER_ID",
     "Auth-User-Id", "AUTH_EMAIL", "Auth-Email", "AUTH_NAME", "AUTH_GROUPS", "Auth-Groups",
     "AUTH_SESSION_ID", "Auth-Session-Id", "REDIRECT_REMOTE_USER", "Redirect-Remote-User",
     "REDIRECT_AUTH_USER_ID", "Variable-REMOTE_USER", "Variable-AUTH_GROUPS", "HTTP_REMOTE_USER",

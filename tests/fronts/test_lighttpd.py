@@ -1,5 +1,6 @@
 """What is special to lighttpd: its authorizer lets a request go on, to whatever handles it next."""
 import http.client
+import http.server
 import os
 import re
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parent.parent
 sys.path.insert(0, str(HERE.parent / "flow"))
 
+from front_ask import spellings  # noqa: E402
 from gate import (Instance, at_once, free_ports, fresh_name, granted,  # noqa: E402
                   wait_until)
 
@@ -420,6 +423,39 @@ def test_the_manual_page_on_debian(second, instance, site, member):
     status, text = ask(site, "/members/environment.php", headers=bearer(member), port=port)
     assert status == 503 and "$_SERVER" not in text
     assert ask(site, "/auth/userinfo", headers=bearer(member), port=port)[0] == 200
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Says what it heard."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(str(self.headers).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def application():
+    """Its port."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+def test_an_application_behind_a_proxy_hears_of_nobody(application, second, site, member):
+    port = int(free_ports(1)[0])
+    second('server.modules += ( "mod_proxy" )\nproxy.server = ( "/open/" => (( "host" => "127.0.0.1", '
+           f'"port" => {application} )) )\n', port)
+    forged = [(name, "forged") for name in spellings()]
+    for pairs in (forged, [*forged, *bearer(member).items()], *([pair] for pair in forged)):
+        status, heard = ask(site, "/open/x", headers=[*pairs, ("X-Other", "kept")], port=port)
+        assert status == 200 and "X-Other: kept" in heard and "forged" not in heard, heard
 
 
 # Outages: last, because they stop what the others need.
