@@ -292,6 +292,9 @@ def test_the_example_site(shipped, upstream, people):
     locations = protected_locations((NGINX / "gatehouse.conf").read_text())
     assert locations == {"/members/": "", "/admin/": "admin", "/app/": "", "/proxied/": ""}
     for location, role in locations.items():
+        for headers in ([], [("Accept", "text/html")], bearer(people["admin"].access)):
+            answer = ask(shipped, location + "page.txt", headers, tls=True)
+            assert answer.headers.get_all("Strict-Transport-Security") == ["max-age=31536000"], answer
         for path in (location, location + "page.txt", location + "missing", location + "x.php",
                      location + "page.php", location + "bare/", location + "whoami.php/more"):
             for method in ("GET", "HEAD", "POST"):

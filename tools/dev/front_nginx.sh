@@ -28,7 +28,7 @@ front_nginx_files() {
 # One server on both ports, so that plain HTTP is not led to TLS, and without the header that would
 # tie the browser to TLS on this host.
 front_nginx_site() {
-    sed -e '/^# Plain HTTP leads to TLS/,/^}/d' -e '/Strict-Transport-Security/d' \
+    sed -e '/^# Plain HTTP leads to TLS/,/^}/d' -e '/Strict-Transport-Security/d' -e '/gatehouse_hsts/d' \
         -e '/listen \[::\]/d' \
         -e "s|listen 443 .*;|listen 127.0.0.1:$PORT backlog=1024; listen 127.0.0.1:$TLS_PORT ssl http2 backlog=1024;|" \
         -e "s|server_name .*;|server_name localhost;|" \
