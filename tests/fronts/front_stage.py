@@ -62,3 +62,4 @@ def furnish(www):
         (www / folder / "bare" / "page.txt").write_text(MARK)
         (www / folder / "page.txt").write_text(MARK)
         (www / folder / "page.php").write_text(f'<?php echo "{MARK}";')
+        (www / folder / "kept.php").write_text('<?php header("Cache-Control: private, max-age=60");')

@@ -178,6 +178,19 @@ def test_the_way_back_stays_on_this_site(front, target):
         assert not where.partition("?next=")[2].startswith(("//", "/\\", "http:")), where
 
 
+def test_caches_are_told_to_ask(front, front_name, people):
+    """… for what was checked, unless the application says something else; nobody else's pages are touched."""
+    if front_name == "lighttpd":
+        pytest.skip("says nothing by itself; docs/lighttpd.md has the line")
+    some = bearer(people["admin"].access)
+    for path in ("/members/page.txt", "/admin/page.txt", "/app/page.php"):
+        assert "no-cache" in ask(front, path, some).headers["Cache-Control"], path
+    assert ask(front, "/app/kept.php", some).headers.get_all("Cache-Control") == ["private, max-age=60"]
+    assert ask(front, "/login.html").headers["Cache-Control"] is None
+    assert ask(front, "/auth/userinfo", some).headers.get_all("Cache-Control") == ["no-store"]
+    assert ask(front, "/members/page.txt").headers.get_all("Cache-Control") == ["no-store"]
+
+
 def test_a_program_is_told_401_as_it_is(front):
     for pairs in ([], [("Accept", "application/json")], [("Accept", "*/*")],
                   [("X-Requested-With", "XMLHttpRequest"), ("Accept", "*/*")]):
