@@ -10,7 +10,6 @@
 #include "api/handlers.h"
 #include "api/origin.h"
 #include "api/reply.h"
-#include "api/role.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -201,10 +200,7 @@ static void check_session(struct request *request) {
     switch (session_check_answer(request->realm, request->arena, &request->credential,
                                  &request->lookup, &request->who)) {
     case ACCESS_GRANTED:
-        if (request->route == routes_verify() && !role_suffices(request))
-            reply_error(request, ERROR_FORBIDDEN);
-        else
-            run_handler(request);
+        run_handler(request);
         return;
     case ACCESS_TOKEN_REVOKED:
         refuse_credential(request, ERROR_TOKEN_REVOKED);

@@ -5,25 +5,10 @@
 #include "api/handlers.h"
 #include "api/origin.h"
 #include "api/reply.h"
+#include "api/role.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "domain/audit.h"
-
-/* Whether two comma-separated lists share a word; blanks around words do not count. */
-static bool share_a_word(const char *wanted, const char *had) {
-    while (*wanted != '\0') {
-        wanted += strspn(wanted, " ,");
-        size_t len = strcspn(wanted, " ,");
-        for (const char *at = had; len > 0 && *at != '\0';) {
-            size_t had_len = strcspn(at, ",");
-            if (had_len == len && memcmp(at, wanted, len) == 0)
-                return true;
-            at += had_len + (at[had_len] == ',');
-        }
-        wanted += len;
-    }
-    return false;
-}
 
 static const char *or_empty(const char *text) {
     return text != NULL ? text : "";
@@ -45,8 +30,7 @@ void handle_verify(struct request *request) {
     static const char *const variables[] = {
         "Variable-REMOTE_USER", "Variable-AUTH_USER_ID", "Variable-AUTH_EMAIL",
         "Variable-AUTH_NAME",   "Variable-AUTH_GROUPS",  "Variable-AUTH_SESSION_ID"};
-    if (request->required_role != NULL &&
-        !share_a_word(request->required_role, request->who.roles)) {
+    if (!role_suffices(request)) {
         reply_error(request, ERROR_FORBIDDEN);
         return;
     }

@@ -128,10 +128,6 @@ static void take_param(struct request *request, const char **values, unsigned ch
     }
 }
 
-static const char *first_line(struct arena *arena, const char *text) {
-    return text != NULL ? arena_dup(arena, text, strcspn(text, "\n")) : NULL;
-}
-
 /* Web servers set variables of headers that were not sent. */
 static const char *unless_empty(const char *value) {
     return value != NULL && value[0] != '\0' ? value : NULL;
@@ -193,7 +189,6 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->user_agent = unless_empty(values[PARAM_USER_AGENT]);
     request->address = values[PARAM_REMOTE_ADDR] != NULL ? values[PARAM_REMOTE_ADDR] : "-";
     request->id = id_of(request, values[PARAM_REQUEST_ID]);
-    request->required_role = first_line(request->arena, values[PARAM_REQUIRE_ROLE]);
     request->required_roles = values[PARAM_REQUIRE_ROLE];
     request->secret = values[PARAM_SECRET];
     request->apache_check = fcgi->role == FCGI_ROLE_AUTHORIZER && values[PARAM_APACHE_ROLE] != NULL;

@@ -37,8 +37,7 @@ struct request {
     const char *user_agent;
     const char *address;      /* never NULL */
     const char *id;           /* of the request; never NULL */
-    const char *required_role;  /* one list of roles … */
-    const char *required_roles; /* … and all that were demanded, a list a line */
+    const char *required_roles; /* a list a line: one role of each is demanded */
     const char *secret; /* what the web server shows to be known by */
     bool secret_repeated;
     bool apache_check; /* an authorizer's request, from Apache */

@@ -46,7 +46,7 @@ static void everything(void **state) {
     assert_string_equal(r->user_agent, "curl");
     assert_string_equal(r->address, "192.0.2.1");
     assert_string_equal(r->id, "abc-123");
-    assert_string_equal(r->required_role, "admin");
+    assert_string_equal(r->required_roles, "admin");
 }
 
 static void nothing(void **state) {
@@ -59,7 +59,7 @@ static void nothing(void **state) {
     assert_int_equal(strlen(r->id), 32);
     const char *const absent[] = {r->content_type, r->content_length, r->authorization,
                                   r->session_header, r->cookie, r->origin, r->fetch_site, r->host,
-                                  r->user_agent, r->required_role};
+                                  r->user_agent, r->required_roles};
     for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
         assert_null(absent[i]);
     assert_false(r->https);
@@ -69,7 +69,7 @@ static void nothing(void **state) {
     assert_null(r->authorization);
     assert_null(r->session_header);
     assert_null(r->cookie);
-    assert_null(r->required_role);
+    assert_null(r->required_roles);
     assert_string_equal(r->address, "-");
     assert_int_equal(strlen(r->id), 32);
     assert_false(r->https);
@@ -130,7 +130,6 @@ static void doubled(void **state) {
     assert_int_equal(r->method, METHOD_GET);
     assert_string_equal(r->path, "/a");
     assert_string_equal(r->address, "192.0.2.1");
-    assert_string_equal(r->required_role, "admin");
     /* … nor is a demand that was made before. */
     assert_string_equal(r->required_roles, "admin\nguest");
     assert_string_equal(READ("AUTH_REQUIRE_ROLE", "", "AUTH_REQUIRE_ROLE", "a")->required_roles, "a");
@@ -177,7 +176,7 @@ static void other_names(void **state) {
              "AUTHORIZATION", "x", "HTTP_AUTH_REQUIRE_ROLE", "x", "HTTP_REMOTE_ADDR", "6.6.6.6",
              "HTTP_HTTPS", "on", "", "x", "HTTP_PROXY", "x");
     assert_null(r->authorization);
-    assert_null(r->required_role);
+    assert_null(r->required_roles);
     assert_string_equal(r->address, "-");
     assert_false(r->https);
 }
