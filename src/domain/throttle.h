@@ -17,7 +17,7 @@
 struct throttle {
     struct ask *ask;
     bool login;             /* the several limits of a login; else the one limit below */
-    bool looks;             /* nothing was taken from it, or not by itself: it is not counted */
+    bool looks;             /* nothing was taken from it, or not by itself: counted where it refuses */
     struct limit_result of; /* name and rate of the one limit */
 };
 
