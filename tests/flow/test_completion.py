@@ -74,5 +74,5 @@ def test_files(site, tmp_path):
 
 def test_the_service(site):
     source = (TOP / "src" / "main.c").read_text()
-    letters = re.search(r'getopt\(argc, argv, "([a-zA-Z:]+)"', source)[1].replace(":", "")
+    letters = re.search(r'getopt_long\(argc, argv, "([a-zA-Z:]+)"', source)[1].replace(":", "")
     assert complete(site, "gatehouse ") == {"-" + letter for letter in letters if letter != "h"}

@@ -75,7 +75,7 @@ def test_no_key(starts, tmp_path):
 
 
 @pytest.mark.parametrize("changes,words", [
-    (["redis.url=unix:///nowhere/redis.sock"], ["Redis cannot be reached", r"mend \[redis\] in FILE"]),
+    (["redis.url=unix:///nowhere/redis.sock"], ["Redis cannot be reached at /nowhere/redis.sock", r"mend \[redis\] url in FILE"]),
     (["mariadb.socket=/nowhere/mariadb.sock"], ["MariaDB cannot be asked", r"mend \[mariadb\] in FILE"]),
 ])
 def test_a_store_that_is_away(starts, changes, words):
@@ -118,10 +118,10 @@ def test_a_socket_without_a_folder(starts, tmp_path):
 
 
 @pytest.mark.parametrize("changes,words", [
-    (["server.user=nobody-here"], ["nobody-here", "set user in the [server] section"]),
+    (["server.user=nobody-here"], ["[server] user", "nobody-here is no user", "create it"]),
     (["server.user=root"], ["never run as root", "set user"]),
-    (["pool.web.owner=nobody-here"], ["owner = nobody-here", "change owner in [pool.web]"]),
-    (["pool.login.group=nobody-here"], ["group = nobody-here", "change group in [pool.login]"]),
+    (["pool.web.owner=nobody-here"], ["[pool.web] owner", "nobody-here is no user", "create it"]),
+    (["pool.login.group=nobody-here"], ["[pool.login] group", "nobody-here is no group", "create it"]),
 ])
 def test_a_user_that_is_not_there(starts, changes, words):
     code, said = starts(*changes)
