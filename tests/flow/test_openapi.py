@@ -246,6 +246,7 @@ def test_the_schemas_are_strict(change):
 def client_of(site):
     """The Basic header of a client; one is made for each site."""
     if not hasattr(site, "openapi_client"):
+        site.ctl("client", "delete", "--yes", "openapi")  # of a run before on the same instance
         secret = site.ctl_ok("--json", "client", "add", "openapi")
         site.openapi_client = basic("openapi", json.loads(secret)["secret"])
     return site.openapi_client
