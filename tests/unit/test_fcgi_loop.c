@@ -682,13 +682,20 @@ static void what_is_left_waits_until_nobody_does(void **state) {
 
 /* In line -------------------------------------------------------------------------------------- */
 
+/* The child stands still meanwhile: it would take a connection whose request has come by then before an
+ * older one whose request has not. */
 static void ask_long(int *fds, int count) {
+    int status;
+    assert_int_equal(kill(child.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(child.pid, &status, WUNTRACED), child.pid);
+    assert_true(WIFSTOPPED(status));
     for (int i = 0; i < count; i++) {
         char number[12];
         snprintf(number, sizeof number, "%d", i);
         fds[i] = peer();
         ask(fds[i], "LONG", number, i % 2 == 0 ? FCGI_KEEP_CONN : 0);
     }
+    assert_int_equal(kill(child.pid, SIGCONT), 0);
 }
 
 static void assert_long_answered(int fd, int number) {
