@@ -14,7 +14,7 @@ for folder in (HERE, HERE.parent / "flow"):
 
 from gate import Instance, Site, free_ports, plain_environment, run_instance  # noqa: E402
 from browser import Browser  # noqa: E402
-from host import Host  # noqa: E402
+from host import make_host  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -32,21 +32,6 @@ def installed(site, tmp_path_factory):
         env=plain_environment())
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-def make_host(site, installed):
-    top = Path(tempfile.mkdtemp(prefix="gatehouse-docs."))
-    top.chmod(0o755)
-    host = None
-    try:
-        host = Host(site, top, installed)
-        for name in ("ada", "grace"):
-            host.forget_user(name + "@example.org")
-        yield host
-    finally:
-        if host:
-            host.stop()
-        shutil.rmtree(top, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from gate import free_ports, plain_environment, wait_until
@@ -294,3 +295,19 @@ class Host:
     def wait_healthy(self):
         """Until both stores answer the service again."""
         wait_until(lambda: self.site.get("/health").status_code == 200, 20)
+
+
+def make_host(site, installed):
+    """For fixtures: a host below a directory of its own."""
+    top = Path(tempfile.mkdtemp(prefix="gatehouse-docs."))
+    top.chmod(0o755)
+    host = None
+    try:
+        host = Host(site, top, installed)
+        for name in ("ada", "grace"):
+            host.forget_user(name + "@example.org")
+        yield host
+    finally:
+        if host:
+            host.stop()
+        shutil.rmtree(top, ignore_errors=True)

@@ -5,8 +5,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from conftest import make_host
 from gate import run_instance
+from host import make_host
 from page import DOCS, blocks
 
 PAGE = "protect-a-proxied-application.md"
