@@ -29,7 +29,7 @@ PLACES = [(front, way) for front in FRONTS for way in ways(front)]
 
 class Stage(Instance):
     def __init__(self, directory):
-        super().__init__(directory, {"redis.timeout": "300ms", "pool.web.workers": "2",
+        super().__init__(directory, {"redis.timeout": "1s", "pool.web.workers": "2",
                                      "pool.login.workers": "1"})
         self.place = None
         self._site = None
