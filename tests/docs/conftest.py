@@ -68,11 +68,11 @@ def browser(chromium):
 
 @pytest.fixture(scope="session")
 def lab():
-    """A site where tokens last one second and an idle session two, which serves the examples;
-    pages of https://app.example.org may use it too."""
+    """A site where tokens last two seconds (one at least: they end at a full one) and an idle session four,
+    which serves the examples; pages of https://app.example.org may use it too."""
     directory = Path(tempfile.mkdtemp(prefix="gatehouse-lab."))
     directory.chmod(0o755)
-    instance = Instance(directory, {"token.access_ttl": "1s", "session.idle": "2s",
+    instance = Instance(directory, {"token.access_ttl": "2s", "session.idle": "4s",
                                     "session.touch": "0s", "redis.timeout": "1s",
                                     # A refresh that Redis carries out after an outage counts from
                                     # when it was asked for.

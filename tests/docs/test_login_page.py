@@ -5,7 +5,7 @@ import pytest
 
 from gate import PASSWORD, fresh_name
 
-IDLE = 2.3  # seconds, after which a session of the lab has idled out
+IDLE = 4.3  # seconds, after which a session of the lab has idled out
 MEMBERS = "/members/?page=2&x=%20y"
 
 

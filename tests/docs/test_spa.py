@@ -1,4 +1,4 @@
-"""examples/spa in a real browser, where tokens last one second and an idle session two."""
+"""examples/spa in a real browser, where tokens last two seconds and an idle session four."""
 import os
 import signal
 import time
@@ -8,7 +8,7 @@ import pytest
 from gate import PASSWORD, alive, fresh_email
 
 PAGE = "/spa/index.html"
-EXPIRED, IDLE = 1.2, 2.3  # seconds
+EXPIRED, IDLE = 2.2, 4.3  # seconds
 
 
 def state(browser):
