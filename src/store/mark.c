@@ -26,11 +26,19 @@ static void raise_to(_Atomic int64_t *known, int64_t value) {
         continue;
 }
 
+/* A worker that is still connected to the primary of before must not make the present one look newly
+ * elected: it would be forgiven what only a new one may lack. */
+static void raise_epoch(struct mark *mark, uint64_t epoch) {
+    uint64_t before = atomic_load(&mark->epoch);
+    while (before < epoch && !atomic_compare_exchange_weak(&mark->epoch, &before, epoch))
+        continue;
+}
+
 void mark_take(struct mark *mark, const struct reply *reply, uint64_t epoch) {
     int64_t value = reply_int(reply_at(reply, 0), 0);
     if (value <= 0)
         return;
-    atomic_store(&mark->epoch, epoch);
+    raise_epoch(mark, epoch);
     raise_to(&mark->last, value);
     if (reply_int(reply_at(reply, 1), 0) == 1)
         raise_to(&mark->ended, value);
