@@ -231,18 +231,14 @@ static void check_refresh_limit(struct request *request) {
 }
 
 /* A sibling domain may set a refresh cookie, whose path forbids the prefix __Host-, but no session
- * cookie that has it.  Where that one holds an access token of ours, be it expired, the refresh token has
- * to be of the same session: what comes of it is going to take the access token's place, and would sign
- * a person in as somebody else. */
+ * cookie that has it.  Where that one names a session, the refresh token has to be of the same: an access
+ * token that comes of it is going to take that cookie's place, and would sign a person in as somebody else.
+ * Whether the cookie is still good does not matter, since nobody else can have set it. */
 static const char *refresh_of_this_session(const struct request *request, const char *token) {
-    const char *present = cookie_session(request);
-    struct credential credential;
-    if (request->realm->conf->cookie_carries != COOKIE_CARRIES_JWT || present == NULL ||
-        credential_read(request->realm, request->arena, present, strlen(present), &credential) ==
-            TOKEN_BAD ||
-        credential.jti == NULL)
-        return token;
-    return cookie_refresh_of(request, credential.sid);
+    const char *present = cookie_session(request), *sid = NULL;
+    if (request->realm->conf->cookie_carries == COOKIE_CARRIES_JWT && present != NULL)
+        sid = credential_names(request->arena, present, strlen(present));
+    return sid != NULL ? cookie_refresh_of(request, sid) : token;
 }
 
 /* The token in the body, else the one in the cookie; NULL: answered already. */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/secret.h"
@@ -66,6 +67,20 @@ enum token_verdict credential_read(const struct realm *realm, struct arena *aren
         return read_access_token(realm, arena, text, len, credential);
     credential->sid = sid_of(arena, text, len);
     return TOKEN_GOOD;
+}
+
+const char *credential_names(struct arena *arena, const char *text, size_t len) {
+    const char *header, *claims, *why, *sid = NULL;
+    if (is_session_token(text, len))
+        return sid_of(arena, text, len);
+    if (!token_peek(arena, text, len, &header, &claims))
+        return NULL;
+    json *payload = json_parse(claims, strlen(claims), &why);
+    size_t sid_len = 0;
+    if (payload != NULL && json_get_string(payload, "sid", &sid, &sid_len) == JSON_FOUND)
+        sid = arena_dup(arena, sid, sid_len);
+    json_free(payload);
+    return sid;
 }
 
 struct token_end credential_end(const struct realm *realm, const struct credential *credential) {

@@ -26,6 +26,9 @@ struct credential {
 /* The verdicts are those of an access token; a session token is good if it has the shape of one. */
 enum token_verdict credential_read(const struct realm *realm, struct arena *arena,
                                    const char *text, size_t len, struct credential *credential);
+/* The sid of the session that a credential names, in arena, be it good or not, and nothing that anybody may
+ * be let in for: its key may be retired, its issuer another.  NULL: it names none. */
+const char *credential_names(struct arena *arena, const char *text, size_t len);
 /* The access token's jti and remaining life, for the blacklist; none for a session token. */
 struct token_end credential_end(const struct realm *realm, const struct credential *credential);
 

@@ -225,9 +225,19 @@ def test_a_planted_refresh_cookie_moves_nobody(other, other_login):
         assert claims_of(set_cookies(answer)[other.cookie_name].value)["sid"] == sid
         own = set_cookies(answer)[other.refresh_cookie_name].value
     assert before and other.redis.hget(other.key("refresh", theirs), "current") == before
-    # What no key of ours has signed says nothing.
-    forged = session[:-6] + "AAAAAA"
-    granted(refreshed_by_cookies(other, forged, planted))
+    # Its key may be retired by now: nobody else can have set it.
+    unsigned = session[:-6] + "AAAAAA"
+    answer = refreshed_by_cookies(other, unsigned, planted)
+    refused(answer, "refresh_invalid")
+    assert set_cookies(answer) == {}
+    answer = refreshed_by_cookies(other, unsigned, planted, own)
+    assert claims_of(set_cookies(answer)[other.cookie_name].value)["sid"] == sid
+    # So does a session token, from before the cookie carried access tokens.
+    token = other.add_user().login(transport="bearer").session
+    refused(refreshed_by_cookies(other, token, planted), "refresh_invalid")
+    # What names no session says nothing.
+    for present in ("x.y.z", "x"):
+        granted(refreshed_by_cookies(other, present, planted))
 
 
 def test_the_refresh_cookie_follows_the_base_path(other, other_login):
