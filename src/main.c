@@ -35,7 +35,6 @@ static const char usage[] =
 #define CLOCK_SET_MS 1000
 
 static const char *conf_path = DEFAULT_CONF;
-static struct site_gates *gates;
 static struct key_board *key_board;
 static struct key_watch watched;
 
@@ -82,12 +81,41 @@ static int64_t hang_ms(const struct conf *conf) {
     return conf->server_hang > least ? conf->server_hang : least;
 }
 
+/* What the workers of the service as it is have in common, and where its sessions are. */
+static struct {
+    struct site_gates *gates;
+    char *url, *prefix;
+} present;
+
+/* Another Redis, or other keys there, know nothing of what the one of before has acknowledged
+ * (store/mark.h); workers of before go on with theirs.  What nobody uses any more is a page of memory. */
+static struct site_gates *gates_for(const struct conf *conf) {
+    if (present.gates != NULL && strcmp(present.url, conf->redis_url) == 0 &&
+        strcmp(present.prefix, conf->redis_prefix) == 0)
+        return present.gates;
+    struct site_gates *gates = pool_shared_memory(sizeof *gates);
+    mark_name(&gates->redis.mark);
+    return gates;
+}
+
+static void keep_gates(const struct service *service) {
+    const struct conf *conf = service->site->conf;
+    if (present.gates == service->gates)
+        return;
+    free(present.url);
+    free(present.prefix);
+    present.gates = service->gates;
+    present.url = strdup(conf->redis_url);
+    present.prefix = strdup(conf->redis_prefix);
+    MUST(present.url != NULL && present.prefix != NULL);
+}
+
 static struct service *service_new(struct site *site) {
     struct service *service = calloc(1, sizeof *service);
     MUST(service != NULL);
     const struct conf *conf = site->conf;
     service->site = site;
-    service->gates = gates;
+    service->gates = gates_for(conf);
     service->keys = key_board;
     service->plan.user = conf->server_user;
     service->plan.group = conf->server_group;
@@ -139,6 +167,7 @@ static void watch(const struct pool_plan *plan) {
 static void adopt(const struct pool_plan *plan) {
     const struct service *service = plan->world;
     open_log(service->site->conf);
+    keep_gates(service);
 }
 
 static void unload(struct pool_plan *plan) {
@@ -224,7 +253,7 @@ static int check(void) {
     }
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
     signal(SIGPIPE, SIG_IGN); /* a store that hangs up is told of, as in workers */
-    realm_open(&realm, site, gates);
+    realm_open(&realm, site, service->gates);
     bool redis = check_redis(&realm);
     bool database = check_database(&realm);
     realm_close(&realm);
@@ -308,8 +337,6 @@ int main(int argc, char **argv) {
     bool foreground = false;
     int option;
     log_identity("master");
-    gates = pool_shared_memory(sizeof *gates);
-    mark_name(&gates->redis.mark);
     metrics_share(pool_shared_memory(metrics_size(METRICS_OF_WORKER(POOL_MAX_WORKERS))),
                   METRICS_OF_WORKER(POOL_MAX_WORKERS));
     metrics_take_slot(METRICS_OF_MASTER);

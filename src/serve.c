@@ -217,6 +217,8 @@ int serve_work(const struct worker *worker) {
     raise_descriptor_limit();
     metrics_take_slot(METRICS_OF_WORKER(worker->slot));
     realm_open(&realm, service->site, service->gates);
+    struct serving serving = {.worker = worker, .realm = &realm, .board = service->keys};
+    cache_on_page(realm.cache, beat, &serving);
     if (cache_connect(realm.cache) == ANSWER_YES)
         look_at_redis(worker, &realm);
     if (db_connect(realm.db) == ANSWER_YES)
@@ -224,10 +226,7 @@ int serve_work(const struct worker *worker) {
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)
         step_back();
-    struct serving serving = {.worker = worker,
-                              .api = api_new(&realm, pools, batch),
-                              .realm = &realm,
-                              .board = service->keys};
+    serving.api = api_new(&realm, pools, batch);
     api_on_step(serving.api, beat, &serving);
     password_around(before_hash, after_hash, &serving);
     api_want_secret(serving.api, service->site->secrets[pool_of(worker)]);

@@ -159,7 +159,7 @@ static void sweep_on(struct request *request);
 
 static void answer_sweep(struct request *request) {
     struct ending *ending = request->state;
-    switch (sessions_sweep_answer(ending->ask, &ending->sweep)) {
+    switch (sessions_sweep_answer(request->realm->cache, ending->ask, &ending->sweep)) {
     case ANSWER_YES:
         ending->then(request, ending->sweep.ended);
         return;
@@ -186,24 +186,23 @@ static void answer_end_all(struct request *request) {
         return;
     }
     ending->sweep.ended += ended;
-    if (sweep)
+    if (!sweep)
+        ending->then(request, ending->sweep.ended);
+    else if (sessions_sweep_alone(request->realm->cache, &ending->sweep))
         sweep_on(request);
     else
-        ending->then(request, ending->sweep.ended);
+        reply_error(request, ERROR_UNAVAILABLE); /* somebody else's is going on: in a moment */
 }
 
-/* except: a session that goes on; NULL: none.  then is told how many have ended. */
-static struct ending *end_all(struct request *request, const char *except,
-                              void (*then)(struct request *request, int64_t ended)) {
+/* All but the session that asks.  then is told how many have ended. */
+static void end_others(struct request *request, void (*then)(struct request *request, int64_t ended)) {
     struct ending *ending = arena_zalloc(request->arena, sizeof *ending);
-    const char *user = request->who.user_id;
+    const char *user = request->who.user_id, *own = request->credential.sid;
     ending->then = then;
-    ending->sweep = (struct session_sweep){.user_id = user, .except = except, .cursor = "0"};
-    ending->ask = sessions_end_all_ask(request->realm->cache, request->arena, user, except,
-                                       (struct token_end){0});
+    ending->sweep = (struct session_sweep){.user_id = user, .except = own, .cursor = "0"};
+    ending->ask = sessions_end_all_ask(request->realm->cache, request->arena, user, own);
     request->state = ending;
     request_then(request, answer_end_all);
-    return ending;
 }
 
 static void others_ended(struct request *request, int64_t ended) {
@@ -219,7 +218,7 @@ static void others_ended(struct request *request, int64_t ended) {
 }
 
 void handle_sessions_delete(struct request *request) {
-    end_all(request, request->credential.sid, others_ended);
+    end_others(request, others_ended);
 }
 
 /* Signing out -------------------------------------------------------------------------------------- */
@@ -268,29 +267,31 @@ static struct ask *ask_own_end(struct request *request) {
                             credential_end(request->realm, &request->credential));
 }
 
-/* Its own session by its name, whether the user's index knows it or not. */
+/* Its own session goes last, and by its name: as long as others could not be ended, whoever asks can ask
+ * again. */
 struct everywhere {
     const struct ask *own;
-    struct ending *ending;
+    int64_t others;
 };
 
 static void answer_own_of_all(struct request *request) {
-    struct everywhere *both = request->state;
-    if (both->own->reply == NULL) {
+    const struct everywhere *all = request->state;
+    enum answer own = sessions_end_answer(all->own);
+    if (all->own->reply == NULL)
         reply_error(request, ERROR_UNAVAILABLE);
-        return;
-    }
-    both->ending->sweep.ended = sessions_end_answer(both->own) == ANSWER_YES;
-    request->state = both->ending;
-    answer_end_all(request);
+    else
+        signed_out(request, all->others + (own != ANSWER_NO));
+}
+
+static void end_own_too(struct request *request, int64_t others) {
+    struct everywhere *all = arena_zalloc(request->arena, sizeof *all);
+    *all = (struct everywhere){.own = ask_own_end(request), .others = others};
+    request->state = all;
+    request_then(request, answer_own_of_all);
 }
 
 static void log_out_everywhere(struct request *request) {
-    struct everywhere *both = arena_zalloc(request->arena, sizeof *both);
-    both->own = ask_own_end(request);
-    both->ending = end_all(request, NULL, signed_out);
-    request->state = both;
-    request_then(request, answer_own_of_all);
+    end_others(request, end_own_too);
 }
 
 /* A session that has idled out is known by its refresh token alone. */

@@ -69,13 +69,12 @@ static int report_revoked(const struct ctl *ctl, int64_t count) {
 }
 
 static int revoke_all(struct ctl *ctl, const char *name) {
-    static const struct token_end no_token;
     struct user user;
     int64_t ended = 0;
     int code = reach_database(ctl);
     if (code != CTL_DONE || (code = find_user(ctl, name, &user)) != CTL_DONE)
         return code;
-    if (session_end_all(&ctl->realm, ctl->arena, user.id_text, NULL, no_token, &ended) !=
+    if (session_end_all(&ctl->realm, ctl->arena, user.id_text, NULL, &ended) !=
         ANSWER_YES)
         return store_failed(ctl);
     if (ended == 0)

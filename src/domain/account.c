@@ -15,8 +15,6 @@
 /* A hash that no password matches. */
 #define NO_PASSWORD "*"
 
-static const struct token_end no_token;
-
 void field_errors_add(struct field_errors *errors, const char *field, const char *sentence) {
     if (sentence != NULL && errors->count < sizeof errors->list / sizeof *errors->list)
         errors->list[errors->count++] = (struct field_error){field, sentence};
@@ -208,7 +206,7 @@ static enum account_result confirm(const struct realm *realm, struct arena *aren
 static enum account_result end_others(const struct realm *realm, struct arena *arena,
                                       const struct user *user, const char *except) {
     int64_t ended;
-    if (session_end_all(realm, arena, user->id_text, except, no_token, &ended) == ANSWER_YES)
+    if (session_end_all(realm, arena, user->id_text, except, &ended) == ANSWER_YES)
         return ACCOUNT_DONE;
     log_error("a user's sessions could not be ended; end them with gatehousectl session revoke",
               F_STR("user", user->id_text));

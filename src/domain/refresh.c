@@ -108,11 +108,10 @@ static enum refresh_state make_grant(const struct realm *realm, struct arena *ar
 }
 
 /* The session has ended, whether or not that can be recorded. */
-static enum refresh_state record_theft(const struct realm *realm, struct arena *arena,
-                                       const struct refresh_use *use, const char *user_id) {
+static enum refresh_state record_theft(const struct realm *realm, const struct refresh_use *use,
+                                       const char *user_id) {
     struct audit_note note = {
         .event = AUDIT_REFRESH_REUSED, .user_id = user_id, .session = use->token.sid};
-    cache_ask_mark(realm->cache, arena, true); /* asked with what the batch asks next, or at its end */
     log_alarm("a spent refresh token was presented again: its session was ended, the token may have "
               "been stolen",
               F_STR("event", "refresh_reused"), F_STR("session", use->token.sid),
@@ -122,7 +121,7 @@ static enum refresh_state record_theft(const struct realm *realm, struct arena *
 
 /* False: it had to be recorded ([audit] mode = strict) and could not be.  Nobody is given the successor then,
  * and the client keeps the token that it has: that is spent already, and brings the same successor for as
- * long as the outage may last. */
+ * long as the outage may last, until the client has it. */
 static bool record_refresh(const struct realm *realm, struct arena *arena, const struct refresh_use *use,
                            const struct refresh_result *result) {
     const struct session_who *who = &result->who;
@@ -133,8 +132,15 @@ static bool record_refresh(const struct realm *realm, struct arena *arena, const
                               .by_user = true};
     if (!realm->conf->audit_refreshes || audit_record(realm, &note))
         return true;
-    sessions_refresh_keep_ask(realm->cache, arena, use->token.sid, use->token.secret_digest,
-                              result->nonce, realm->conf->refresh_ttl);
+    struct refresh_token next;
+    if (successor(&use->token, result->nonce, &next)) {
+        struct refresh_request request = {.sid = use->token.sid,
+                                          .presented = use->token.secret_digest,
+                                          .next = arena_str(arena, next.secret_digest),
+                                          .nonce = result->nonce};
+        sessions_refresh_keep_ask(realm->cache, arena, &request, realm->conf->refresh_ttl);
+        secret_wipe(&next, sizeof next);
+    }
     return false;
 }
 
@@ -144,11 +150,14 @@ enum refresh_state refresh_answer(const struct realm *realm, struct arena *arena
     struct refresh_result result;
     enum refresh_state state = sessions_refresh_answer(use->ask, arena, &result);
     if (state == REFRESH_REUSED)
-        return record_theft(realm, arena, use, result.user_id);
+        return record_theft(realm, use, result.user_id);
     if (state != REFRESH_ROTATED)
         return state;
     *who = result.who;
     if (!record_refresh(realm, arena, use, &result))
         return REFRESH_UNKNOWN;
+    if (result.kept)
+        sessions_refresh_settle_ask(realm->cache, arena, use->token.sid, use->token.secret_digest,
+                                    realm->conf->refresh_grace);
     return make_grant(realm, arena, use, &result, grant);
 }

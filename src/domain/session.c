@@ -136,14 +136,12 @@ struct session_who session_who_of(const struct user *user) {
 }
 
 /* False: it had to be recorded and could not be. */
-static bool tell_of_crowd(const struct realm *realm, struct arena *arena, const struct user *user,
-                          int64_t ended) {
+static bool tell_of_crowd(const struct realm *realm, const struct user *user, int64_t ended) {
     struct audit_note note = {.event = AUDIT_SESSION_REVOKE,
                               .user_id = user->id_text,
                               .email = user->email,
                               .details = audit_details("reason", "too many sessions", NULL)};
     json_add_int(note.details, "count", ended);
-    cache_ask_mark(realm->cache, arena, true); /* asked with what is asked next, or at the batch's end */
     log_event("a user has too many sessions, the oldest was ended", F_STR("event", "session_revoke"),
               F_STR("user", user->id_text), F_INT("count", ended));
     return audit_record(realm, &note);
@@ -176,7 +174,7 @@ enum answer session_open(const struct realm *realm, struct arena *arena, const s
     grant->began_ms = opened.began_ms;
     *user_changed = opened.user_changed;
     return answer == ANSWER_YES && opened.ended > 0 &&
-                   !tell_of_crowd(realm, arena, user, opened.ended)
+                   !tell_of_crowd(realm, user, opened.ended)
                ? ANSWER_UNKNOWN
                : answer;
 }
@@ -205,18 +203,19 @@ static enum answer sweep_all(const struct realm *realm, struct arena *arena,
     enum answer last = ANSWER_NO;
     snprintf(sweep->cursor, sizeof sweep->cursor, "0");
     while (last == ANSWER_NO) {
+        cache_beat(realm->cache);
         const struct ask *ask = sessions_sweep_ask(realm->cache, arena, sweep);
         cache_flush(realm->cache);
-        last = sessions_sweep_answer(ask, sweep);
+        last = sessions_sweep_answer(realm->cache, ask, sweep);
     }
     return last;
 }
 
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
-                            const char *except, struct token_end token, int64_t *ended) {
+                            const char *except, int64_t *ended) {
     struct session_sweep sweep = {.user_id = user_id, .except = except};
     bool incomplete;
-    const struct ask *ask = sessions_end_all_ask(realm->cache, arena, user_id, except, token);
+    const struct ask *ask = sessions_end_all_ask(realm->cache, arena, user_id, except);
     cache_flush(realm->cache);
     enum answer answer = sessions_end_all_answer(ask, &sweep.ended, &incomplete);
     if (answer == ANSWER_YES && incomplete)

@@ -75,7 +75,7 @@ enum answer session_end_of_anybody(const struct realm *realm, struct arena *aren
 /* All of a user's; except: a sid that goes on, NULL: none.  YES: *ended of them there were, which may be 0;
  * UNKNOWN: some or all of them may still be there. */
 enum answer session_end_all(const struct realm *realm, struct arena *arena, const char *user_id,
-                            const char *except, struct token_end token, int64_t *ended);
+                            const char *except, int64_t *ended);
 /* After names or roles changed: reads the user anew and tells every session.  NO: there is no such user. */
 enum answer session_rename(const struct realm *realm, struct arena *arena, int64_t user_id);
 

@@ -32,6 +32,15 @@ void cache_set_sentinel_password(struct cache *cache, const char *password) {
     cache->link.sentinels.password = password;
 }
 
+void cache_on_page(struct cache *cache, void (*beat)(void *context), void *context) {
+    cache->link.beat = beat;
+    cache->link.beat_context = context;
+}
+
+void cache_beat(const struct cache *cache) {
+    link_beat(&cache->link);
+}
+
 void cache_free(struct cache **cache) {
     if (cache == NULL || *cache == NULL)
         return;
@@ -46,6 +55,14 @@ const char *cache_why(const struct cache *cache) {
 
 const char *cache_address(const struct cache *cache) {
     return link_address(&cache->link);
+}
+
+struct gate *cache_gate(const struct cache *cache) {
+    return cache->link.gate;
+}
+
+int64_t cache_timeout(const struct cache *cache) {
+    return cache->link.conf->redis_timeout;
 }
 
 static void note(struct cache *cache, const char *why) {
@@ -118,7 +135,7 @@ static struct ask *begin_at(struct cache *cache, struct ask *ask, int script) {
     ask->reply = NULL;
     ask->next = NULL;
     ask->script = script;
-    ask->optional = ask->again = false;
+    ask->optional = ask->whole = ask->again = false;
     ask->key_count = 0;
     ask->argc = 0;
     *cache->last = ask;
@@ -178,38 +195,42 @@ void ask_prefix(struct cache *cache, struct ask *ask) {
     ask_text(ask, cache->link.conf->redis_prefix);
 }
 
-static void fill_mark(struct cache *cache, struct ask *ask, bool ended) {
-    as_script(ask);
+static struct ask *add_marks(struct cache *cache, struct ask *ask) {
     ask_text(ask, cache->marks_key);
     ask->key_count++;
-    ask_text(ask, cache->link.gate->mark.writer);
-    ask_text(ask, ended ? "1" : "0");
-    ask_text(ask, MARK_KEPT_TEXT);
+    return ask;
 }
 
-void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended) {
-    if (cache->link.gate->mark.writer[0] != '\0')
-        fill_mark(cache, begin(cache, arena, SCRIPT_MARK), ended);
+struct ask *cache_ask_ending(struct cache *cache, struct arena *arena, enum cache_script script) {
+    return add_marks(cache, cache_ask_script(cache, arena, script));
+}
+
+void ask_writer(struct cache *cache, struct ask *ask) {
+    ask_text(ask, cache->link.gate->mark.writer);
+}
+
+/* A Redis that takes no writes says so to whoever needs one. */
+static void fill_mark(struct cache *cache, struct ask *ask, bool ended) {
+    add_marks(cache, as_script(ask));
+    ask_writer(cache, ask);
+    ask_text(ask, ended ? "1" : "0");
+    ask->optional = true;
 }
 
 void cache_told_no(struct cache *cache, struct arena *arena) {
     if (!mark_must_move(&cache->link.gate->mark))
         return;
-    struct ask *ask = begin(cache, arena, SCRIPT_MARK);
-    fill_mark(cache, ask, true);
-    ask->optional = true;
+    fill_mark(cache, begin(cache, arena, SCRIPT_MARK), true);
 }
 
 static const char *const small_numbers[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};
 
-static void send_ask(struct cache *cache, struct ask *ask, bool whole_script) {
-    if (ask->script >= SCRIPT_COUNT) /* exchange marked it, and then the connection broke */
-        ask->script -= SCRIPT_COUNT;
+static void send_ask(struct cache *cache, struct ask *ask) {
     if (ask->script >= 0) {
         MUST(ask->key_count < (int)(sizeof small_numbers / sizeof *small_numbers));
         const char *script =
-            whole_script ? cache->link.texts[ask->script] : cache->link.shas[ask->script];
-        ask->argv[0] = whole_script ? "EVAL" : "EVALSHA";
+            ask->whole ? cache->link.texts[ask->script] : cache->link.shas[ask->script];
+        ask->argv[0] = ask->whole ? "EVAL" : "EVALSHA";
         ask->lens[0] = strlen(ask->argv[0]);
         ask->argv[1] = script;
         ask->lens[1] = strlen(script);
@@ -260,9 +281,8 @@ static void log_refused(struct cache *cache, const struct ask *ask, const struct
 
 static void take_reply(struct cache *cache, struct ask *ask, const struct reply *reply) {
     ask->reply = reply->kind == REPLY_ERROR ? NULL : reply;
-    if (ask->script % SCRIPT_COUNT == SCRIPT_MARK && reply->kind == REPLY_LIST)
-        mark_take(&cache->link.gate->mark, reply,
-                  link_has_sentinels(&cache->link) ? cache->link.primary.epoch : 0);
+    if (ask->script >= 0 && reply->kind == REPLY_LIST && script_ends((enum cache_script)ask->script))
+        mark_take(&cache->link.gate->mark, reply, &cache->link);
 }
 
 /* Where to go on after the connection broke, before the ask `broke` was answered.  Those before it have their
@@ -270,7 +290,7 @@ static void take_reply(struct cache *cache, struct ask *ask, const struct reply 
  * it and all behind it are asked once more. */
 static struct ask *first_left(struct ask *first, struct ask *broke) {
     for (struct ask *ask = first; ask != broke; ask = ask->next)
-        if (ask->script >= SCRIPT_COUNT)
+        if (ask->whole)
             return ask;
     return broke;
 }
@@ -278,8 +298,10 @@ static struct ask *first_left(struct ask *first, struct ask *broke) {
 /* One write and one read for [first, end of the list).  Returns the first ask that is still to be
  * answered, NULL when all are; an ask that Redis refused is answered with NULL. */
 static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconnect) {
-    for (struct ask *ask = first; ask != NULL; ask = ask->next)
-        send_ask(cache, ask, false);
+    for (struct ask *ask = first; ask != NULL; ask = ask->next) {
+        ask->whole = false;
+        send_ask(cache, ask);
+    }
     bool unknown_script = false;
     for (struct ask *ask = first; ask != NULL; ask = ask->next) {
         const struct reply *reply = link_reply(&cache->link);
@@ -289,8 +311,7 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
         if (reply->kind != REPLY_ERROR)
             continue;
         if (ask->script >= 0 && strncmp(reply->text, "NOSCRIPT", 8) == 0) {
-            ask->script += SCRIPT_COUNT; /* marked: to be sent whole */
-            unknown_script = true;
+            unknown_script = ask->whole = true;
             continue;
         }
         log_refused(cache, ask, reply);
@@ -300,9 +321,9 @@ static struct ask *exchange(struct cache *cache, struct ask *first, bool *reconn
         return NULL;
     /* Somebody emptied the script cache: once more, with the text. */
     for (struct ask *ask = first; ask != NULL; ask = ask->next) {
-        if (ask->script < SCRIPT_COUNT)
+        if (!ask->whole)
             continue;
-        send_ask(cache, ask, true);
+        send_ask(cache, ask);
         const struct reply *reply = link_reply(&cache->link);
         if (reply == NULL)
             return ask;
@@ -340,10 +361,8 @@ static void ask_all(struct cache *cache, struct ask *asks, int64_t deadline) {
 void cache_flush(struct cache *cache) {
     if (cache->first == NULL)
         return;
-    if (mark_is_due(&cache->link.gate->mark)) {
+    if (mark_is_due(&cache->link.gate->mark))
         fill_mark(cache, begin_at(cache, &cache->moving, SCRIPT_MARK), false);
-        cache->moving.optional = true; /* a Redis that takes no writes says so to whoever needs one */
-    }
     struct ask *asks = cache->first;
     cache_forget(cache);
     link_forget_replies(&cache->link);

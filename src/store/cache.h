@@ -31,6 +31,7 @@ struct ask {
     struct ask *next;
     int script; /* -1: a plain command */
     bool optional; /* a refusal is nobody's trouble: it is not logged */
+    bool whole;    /* a script that Redis did not know: its text is sent */
     bool again;    /* the connection broke before its first answer came: it may have been done twice */
     int key_count;
     int argc;
@@ -45,6 +46,11 @@ struct ask {
 struct cache *cache_new(const struct conf *conf, const char *password, struct gate *gate);
 /* The sentinels' own password; NULL: they want none.  Borrowed for the cache's life. */
 void cache_set_sentinel_password(struct cache *cache, const char *password);
+/* beat is called now and then while something rightly takes long, so that whoever calls is not taken to
+ * hang. */
+void cache_on_page(struct cache *cache, void (*beat)(void *context), void *context);
+/* To be called between the pages of what rightly takes long. */
+void cache_beat(const struct cache *cache);
 /* Closes the connection, and clears the pointer; cache and *cache may be NULL. */
 void cache_free(struct cache **cache);
 
@@ -60,10 +66,19 @@ const char *cache_why(const struct cache *cache);
 /* Where Redis is looked for, for people: a path, a host, or what the sentinels call it.  Never NULL. */
 const char *cache_address(const struct cache *cache);
 
+/* What the workers tell each other about this Redis, and how long one answer of it may take (milliseconds). */
+struct gate *cache_gate(const struct cache *cache);
+int64_t cache_timeout(const struct cache *cache);
+
 /* Begins a question; it is asked by the next cache_flush.  The ask lives in arena. */
 struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *command);
 /* The same for one of our scripts, to be followed by its keys and then its arguments. */
 struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script);
+/* The same for one that ends something, or whose arguments begin a session: the service's mark moves with it
+ * (script_ends, mark.h), and its answer begins with two numbers that are not the caller's.  ask_writer is its
+ * first argument. */
+struct ask *cache_ask_ending(struct cache *cache, struct arena *arena, enum cache_script script);
+void ask_writer(struct cache *cache, struct ask *ask);
 /* Adds a key to a question, before any argument: the configured prefix, kind ("session:") and id are
  * joined, in arena. */
 void ask_key(struct cache *cache, struct arena *arena, struct ask *ask, const char *kind,
@@ -75,9 +90,6 @@ void ask_int(struct arena *arena, struct ask *ask, int64_t number);
 /* Adds the prefix of every key as an argument, for scripts that make keys from what they find. */
 void ask_prefix(struct cache *cache, struct ask *ask);
 
-/* To be asked behind whatever ends something (a session, a token, a role) and, with ended false, behind what
- * begins a session: the service's mark moves on (see mark.h).  Nothing where the gate has no name. */
-void cache_ask_mark(struct cache *cache, struct arena *arena, bool ended);
 /* To be called when somebody is told, by what Redis says, that a session or a token is no more: Redis must
  * not forget it unnoticed.  Asks for the mark at the next flush, now and then. */
 void cache_told_no(struct cache *cache, struct arena *arena);

@@ -28,3 +28,19 @@ void gate_opened(struct gate *gate) {
 void gate_failed(struct gate *gate) {
     atomic_store(&gate->shut_until, clock_mono_ms() + SHUT_MS);
 }
+
+/* How long a page may take beyond what Redis is waited for. */
+#define SWEEP_MS 5000
+
+bool gate_may_sweep(struct gate *gate) {
+    int64_t now = clock_mono_ms(), until = atomic_load(&gate->sweep_until);
+    return now >= until && atomic_compare_exchange_strong(&gate->sweep_until, &until, now + SWEEP_MS);
+}
+
+void gate_sweeps_on(struct gate *gate, int64_t page_ms) {
+    atomic_store(&gate->sweep_until, clock_mono_ms() + page_ms + SWEEP_MS);
+}
+
+void gate_has_swept(struct gate *gate) {
+    atomic_store(&gate->sweep_until, 0);
+}

@@ -19,6 +19,7 @@
 struct gate {
     _Atomic int64_t shut_until; /* clock_mono_ms; 0: open */
     struct mark mark; /* of Redis alone */
+    _Atomic int64_t sweep_until; /* clock_mono_ms: until then one worker looks at all that Redis holds */
     /* Where sentinels say which host leads: see sentinel.h. */
     _Atomic int64_t ask_after;                  /* clock_mono_ms */
     _Atomic int64_t rest_until[CONF_MAX_HOSTS]; /* clock_mono_ms; of sentinels that did not answer */
@@ -35,5 +36,12 @@ bool gate_is_shut(struct gate *gate);
 void gate_opened(struct gate *gate);
 /* It did not. */
 void gate_failed(struct gate *gate);
+
+/* A look at every key there is takes long where there are many: one of all workers may, while the others
+ * answer what else is asked.  Whether the caller may, until it says that it has done. */
+bool gate_may_sweep(struct gate *gate);
+/* It still goes on, and the next page may take page_ms: whoever died with it is passed over. */
+void gate_sweeps_on(struct gate *gate, int64_t page_ms);
+void gate_has_swept(struct gate *gate);
 
 #endif

@@ -34,14 +34,20 @@ static void raise_epoch(struct mark *mark, uint64_t epoch) {
         continue;
 }
 
-void mark_take(struct mark *mark, const struct reply *reply, uint64_t epoch) {
+void mark_take(struct mark *mark, const struct reply *reply, const struct redis_link *link) {
     int64_t value = reply_int(reply_at(reply, 0), 0);
     if (value <= 0)
         return;
-    raise_epoch(mark, epoch);
+    raise_epoch(mark, link_has_sentinels(link) ? link->primary.epoch : 0);
+    atomic_store(&mark->process, link->process);
     raise_to(&mark->last, value);
-    if (reply_int(reply_at(reply, 1), 0) == 1)
+    if (reply_int(reply_at(reply, 1), 0) > 0)
         raise_to(&mark->ended, value);
+}
+
+/* That primary may be another than the one of before: it is taken for one that was just elected. */
+void mark_count_anew(struct mark *mark, uint64_t epoch) {
+    atomic_store(&mark->epoch, epoch > 0 ? epoch - 1 : 0);
 }
 
 /* One of all workers; read first, so that the line stays in every processor's cache meanwhile. */
@@ -81,15 +87,50 @@ static const struct reply *ask(struct redis_link *link, enum cache_script script
     return NULL;
 }
 
-/* Page by page, so that nobody else waits for all of it; every worker that connects meanwhile helps. */
-static bool end_all(struct redis_link *link, const struct mark *mark, bool forget, int64_t *ended) {
-    char number[24], cursor[24] = "0";
+/* What Redis says of the mark: the script mark_look. */
+struct look {
+    int64_t there, slack, swept, process, since, now;
+};
+
+static bool look_at(struct redis_link *link, const struct mark *mark, struct look *look) {
+    const char *arguments[] = {mark->writer};
+    const struct reply *reply = ask(link, SCRIPT_MARK_LOOK, arguments, 1);
+    if (reply == NULL)
+        return false;
+    *look = (struct look){.there = reply_int(reply_at(reply, 0), 0),
+                          .slack = reply_int(reply_at(reply, 1), 0) == 1 ? MARK_SLACK : 0,
+                          .swept = reply_int(reply_at(reply, 2), 0),
+                          .process = reply_int(reply_at(reply, 3), 0),
+                          .since = reply_int(reply_at(reply, 4), 0),
+                          .now = reply_int(reply_at(reply, 5), 0)};
+    return true;
+}
+
+/* Redis drops keys when it is full, the marks too; nothing else of what it had is missing for that. */
+static bool was_dropped(const struct mark *mark, const struct look *look) {
+    return look->there == 0 && look->process != 0 && look->process == atomic_load(&mark->process);
+}
+
+/* Whether nothing that this service ended can be in there again. */
+static bool is_whole(const struct mark *mark, const struct look *look) {
+    int64_t last = atomic_load(&mark->last), ended = atomic_load(&mark->ended);
+    return (look->there >= ended && look->there + look->slack >= last) || look->swept > last ||
+           look->now - last > MARK_TRUSTED || was_dropped(mark, look);
+}
+
+/* Page by page, so that nobody else waits for all of it. */
+static bool end_all(struct redis_link *link, const struct mark *mark, bool forget, int64_t since,
+                    int64_t *ended) {
+    char number[24], begun[24], cursor[24] = "0";
     *ended = 0;
     snprintf(number, sizeof number, "%" PRId64, atomic_load(&mark->last));
+    snprintf(begun, sizeof begun, "%" PRId64, since);
     do {
         const char *arguments[] = {link->conf->redis_prefix, mark->writer, number, forget ? "1" : "0",
-                                   cursor};
-        const struct reply *page = ask(link, SCRIPT_WENT_BACK, arguments, 5);
+                                   begun, cursor};
+        gate_sweeps_on(link->gate, link->conf->redis_timeout);
+        link_beat(link);
+        const struct reply *page = ask(link, SCRIPT_WENT_BACK, arguments, 6);
         const char *next = page != NULL ? reply_text(reply_at(page, 0)) : NULL;
         if (next == NULL)
             return false;
@@ -116,25 +157,34 @@ static void log_elected(const struct redis_link *link) {
                             "less likely"));
 }
 
-bool mark_check(struct redis_link *link, struct mark *mark) {
-    int64_t last = atomic_load(&mark->last), ended = atomic_load(&mark->ended), records;
+static bool make_whole(struct redis_link *link, const struct mark *mark, const struct look *look) {
     bool elected = link_has_sentinels(link) && link->primary.epoch > atomic_load(&mark->epoch);
-    if (last == 0)
-        return true;
-    const char *arguments[] = {mark->writer};
-    const struct reply *look = ask(link, SCRIPT_MARK_LOOK, arguments, 1);
-    if (look == NULL)
-        return false;
-    int64_t there = reply_int(reply_at(look, 0), 0), now = reply_int(reply_at(look, 2), 0);
-    int64_t slack = reply_int(reply_at(look, 1), 0) == 1 ? MARK_SLACK : 0;
-    if ((there >= ended && there + slack >= last) || now - last > MARK_TRUSTED)
-        return true;
-    bool forget = !elected || there + MARK_SLACK_ELECTED < last;
-    if (!end_all(link, mark, forget, &records))
+    bool forget = !elected || look->there + MARK_SLACK_ELECTED < atomic_load(&mark->last);
+    int64_t records;
+    if (!end_all(link, mark, forget, look->since, &records))
         return false;
     if (forget)
         log_ended(link, records);
     else
         log_elected(link);
     return true;
+}
+
+bool mark_check(struct redis_link *link, struct mark *mark) {
+    struct look look;
+    if (mark->writer[0] == '\0')
+        return true;
+    if (!look_at(link, mark, &look))
+        return false;
+    link->process = look.process;
+    if (atomic_load(&mark->last) == 0 || is_whole(mark, &look))
+        return true;
+    if (!gate_may_sweep(link->gate)) {
+        snprintf(link->why, sizeof link->why, "it has gone back, and its sessions are just being ended");
+        return false;
+    }
+    /* Another worker may have been quicker. */
+    bool good = look_at(link, mark, &look) && (is_whole(mark, &look) || make_whole(link, mark, &look));
+    gate_has_swept(link->gate);
+    return good;
 }

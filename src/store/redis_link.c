@@ -9,6 +9,7 @@
 /* So much memory for replies is kept from one flush to the next; what was needed beyond goes back to the
  * system. */
 #define REPLY_KEEP (256 * 1024)
+
 void link_init(struct redis_link *link, const struct conf *conf, const char *password,
                struct gate *gate) {
     *link = (struct redis_link){.conf = conf, .gate = gate};
@@ -19,6 +20,11 @@ void link_init(struct redis_link *link, const struct conf *conf, const char *pas
     for (size_t i = 0; i < SCRIPT_COUNT; i++)
         link->texts[i] = script_text((enum cache_script)i);
     snprintf(link->why, sizeof link->why, "not asked yet");
+}
+
+void link_beat(const struct redis_link *link) {
+    if (link->beat != NULL)
+        link->beat(link->beat_context);
 }
 
 void link_close(struct redis_link *link) {

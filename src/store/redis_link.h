@@ -29,6 +29,9 @@ struct redis_link {
     const char *texts[SCRIPT_COUNT]; /* of the scripts */
     char shas[SCRIPT_COUNT][41];     /* … as Redis knows them */
     char why[256];                   /* the last thing that went wrong */
+    int64_t process; /* which process answers, and whose data it has; 0: not known (see mark.h) */
+    void (*beat)(void *context); /* NULL: nobody wants to know that this goes on */
+    void *beat_context;
 };
 
 /* Everything is borrowed; password NULL: the address's own. */
@@ -47,6 +50,8 @@ void link_close(struct redis_link *link);
 bool link_is_open(const struct redis_link *link);
 /* Whether another Redis leads by now, and this one's word counts no more. */
 bool link_is_stale(const struct redis_link *link);
+/* To be called now and then by whatever rightly takes long. */
+void link_beat(const struct redis_link *link);
 /* Whether sentinels say who leads. */
 bool link_has_sentinels(const struct redis_link *link);
 /* Where it goes, for logs. */

@@ -170,6 +170,7 @@ static bool is_believed(const struct conf_redis_address *address, struct gate *g
     if (answered < address->sentinel_count)
         return false;
     atomic_store(&gate->epoch, elected->epoch);
+    mark_count_anew(&gate->mark, elected->epoch);
     return true;
 }
 

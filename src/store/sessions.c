@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+/* Answers of scripts that end something begin with two numbers, of which cache.c knows (script_ends). */
+
 /*
  * "who" and "client" are texts of fields separated by tabs: one look-up brings them, operators can
  * read them, and Redis keeps one short value instead of many.  No field can hold a tab: names are
@@ -82,11 +84,12 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
                               const struct session_who *who, const struct session_client *client,
                               const struct session_lives *lives, const char *family,
                               const char *current) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_OPEN);
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSION_OPEN);
     ask_key(cache, arena, ask, "session:", sid);
     ask_key(cache, arena, ask, "refresh:", sid);
     ask_key(cache, arena, ask, "user_sessions:", who->user_id);
     ask_key(cache, arena, ask, "user_changed:", who->user_id);
+    ask_writer(cache, ask);
     ask_text(ask, sid);
     ask_text(ask, who->user_id);
     ask_text(ask, pack_who(arena, who));
@@ -99,14 +102,13 @@ struct ask *sessions_open_ask(struct cache *cache, struct arena *arena, const ch
     ask_int(arena, ask, who->version);
     ask_int(arena, ask, lives->per_user);
     ask_prefix(cache, ask);
-    cache_ask_mark(cache, arena, false);
     return ask;
 }
 
 enum answer sessions_open_answer(const struct ask *ask, struct session_opened *opened) {
-    opened->ended = reply_int(reply_at(ask->reply, 0), 0);
-    opened->began_ms = reply_int(reply_at(ask->reply, 1), 0);
-    opened->user_changed = reply_int(reply_at(ask->reply, 2), 1) != 0;
+    opened->ended = reply_int(reply_at(ask->reply, 1), 0);
+    opened->began_ms = reply_int(reply_at(ask->reply, 2), 0);
+    opened->user_changed = reply_int(reply_at(ask->reply, 3), 1) != 0;
     return opened->began_ms > 0 ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
@@ -189,6 +191,11 @@ enum answer sessions_times_answer(const struct session_times_lookup *lookup, int
     return left_ms > 0 ? ANSWER_YES : ANSWER_NO;
 }
 
+static void ask_spent_key(struct cache *cache, struct arena *arena, struct ask *ask, const char *sid,
+                          const char *presented) {
+    ask_key(cache, arena, ask, "refresh_spent:", arena_printf(arena, "%s:%s", sid, presented));
+}
+
 struct refresh_lookup sessions_refresh_lookup_ask(struct cache *cache, struct arena *arena,
                                                   const char *sid, const char *presented) {
     static const char *const members[] = {"family", "current", "who", "created"};
@@ -198,8 +205,7 @@ struct refresh_lookup sessions_refresh_lookup_ask(struct cache *cache, struct ar
         ask_text(lookup.record, members[i]);
     lookup.left = ask_pttl(cache, arena, "refresh:", sid);
     lookup.spent = cache_ask(cache, arena, "EXISTS");
-    ask_key(cache, arena, lookup.spent, "refresh_spent:",
-            arena_printf(arena, "%s:%s", sid, presented));
+    ask_spent_key(cache, arena, lookup.spent, sid, presented);
     return lookup;
 }
 
@@ -224,11 +230,11 @@ enum answer sessions_refresh_lookup_answer(const struct refresh_lookup *lookup,
 struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
                                  const struct refresh_request *request,
                                  const struct session_lives *lives) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_REFRESH);
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSION_REFRESH);
     ask_key(cache, arena, ask, "refresh:", request->sid);
     ask_key(cache, arena, ask, "session:", request->sid);
-    ask_key(cache, arena, ask, "refresh_spent:",
-            arena_printf(arena, "%s:%s", request->sid, request->presented));
+    ask_spent_key(cache, arena, ask, request->sid, request->presented);
+    ask_writer(cache, ask);
     ask_text(ask, request->family);
     ask_text(ask, request->presented);
     ask_text(ask, request->next);
@@ -243,60 +249,75 @@ struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
 
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result) {
-    const char *outcome = reply_text(reply_at(ask->reply, 0));
+    const char *outcome = reply_text(reply_at(ask->reply, 2));
     memset(result, 0, sizeof *result);
     if (outcome == NULL)
         return REFRESH_UNKNOWN;
     if (strcmp(outcome, "unknown") == 0)
         return REFRESH_UNKNOWN_TOKEN;
     if (strcmp(outcome, "reused") == 0) {
-        result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 1)));
+        result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 3)));
         return REFRESH_REUSED;
     }
-    result->nonce = arena_str(arena, reply_text(reply_at(ask->reply, 1)));
-    result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 2)));
-    result->left_ms = reply_int(reply_at(ask->reply, 4), 0);
+    result->nonce = arena_str(arena, reply_text(reply_at(ask->reply, 3)));
+    result->user_id = arena_str(arena, reply_text(reply_at(ask->reply, 4)));
+    result->left_ms = reply_int(reply_at(ask->reply, 6), 0);
+    result->kept = reply_int(reply_at(ask->reply, 7), 0) != 0;
     bool whole = result->nonce != NULL && result->user_id != NULL && result->left_ms > 0 &&
-                 unpack_who(arena, reply_text(reply_at(ask->reply, 3)), &result->who);
+                 unpack_who(arena, reply_text(reply_at(ask->reply, 5)), &result->who);
     return whole ? REFRESH_ROTATED : REFRESH_UNKNOWN;
 }
 
-void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena, const char *sid,
-                               const char *presented, const char *nonce, int64_t life_ms) {
-    struct ask *ask = cache_ask(cache, arena, "SET");
-    ask_key(cache, arena, ask, "refresh_spent:", arena_printf(arena, "%s:%s", sid, presented));
-    ask_text(ask, nonce);
-    ask_text(ask, "PX");
+void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena,
+                               const struct refresh_request *request, int64_t life_ms) {
+    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_REFRESH_KEEP);
+    ask_key(cache, arena, ask, "refresh:", request->sid);
+    ask_spent_key(cache, arena, ask, request->sid, request->presented);
+    ask_text(ask, request->presented);
+    ask_text(ask, request->next);
+    ask_text(ask, request->nonce);
     ask_int(arena, ask, life_ms);
+}
+
+void sessions_refresh_settle_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                 const char *presented, int64_t grace_ms) {
+    struct ask *spent = cache_ask(cache, arena, "PEXPIRE");
+    ask_spent_key(cache, arena, spent, sid, presented);
+    ask_int(arena, spent, grace_ms);
+    struct ask *kept = cache_ask(cache, arena, "HDEL");
+    ask_key(cache, arena, kept, "refresh:", sid);
+    ask_text(kept, "kept");
 }
 
 struct ask *sessions_end_ask(struct cache *cache, struct arena *arena, const char *sid,
                              const char *user_id, struct token_end token) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSION_END);
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSION_END);
     bool blacklist = token.jti != NULL && token.left_ms > 0;
     ask_key(cache, arena, ask, "session:", sid);
     ask_key(cache, arena, ask, "refresh:", sid);
     if (blacklist)
         ask_key(cache, arena, ask, "blacklist:", token.jti);
+    ask_writer(cache, ask);
     ask_text(ask, sid);
     ask_prefix(cache, ask);
     ask_text(ask, user_id != NULL ? user_id : "");
     ask_int(arena, ask, blacklist ? token.left_ms : 0);
-    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
 enum answer sessions_end_answer(const struct ask *ask) {
-    if (ask->reply == NULL || (ask->reply->kind != REPLY_INT && ask->reply->kind != REPLY_TEXT))
+    const struct reply *owner = reply_at(ask->reply, 2);
+    if (owner == NULL || (owner->kind != REPLY_INT && owner->kind != REPLY_TEXT))
         return ANSWER_UNKNOWN;
-    if (ask->reply->kind == REPLY_TEXT)
+    if (owner->kind == REPLY_TEXT)
         return ANSWER_YES;
     /* The first time, whose answer was lost, may have ended it. */
     return ask->again ? ANSWER_UNKNOWN : ANSWER_NO;
 }
 
 const char *sessions_end_owner(const struct ask *ask, struct arena *arena) {
-    return arena_dup(arena, ask->reply->text, ask->reply->len);
+    const struct reply *owner = reply_at(ask->reply, 2);
+    return arena_dup(arena, owner->text, owner->len);
 }
 
 struct ask *sessions_owner_ask(struct cache *cache, struct arena *arena, const char *sid) {
@@ -314,25 +335,21 @@ enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, co
 }
 
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
-                                 const char *except, struct token_end token) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_END);
-    bool blacklist = token.jti != NULL && token.left_ms > 0;
+                                 const char *except) {
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSIONS_END);
     ask_key(cache, arena, ask, "user_sessions:", user_id);
     ask_key(cache, arena, ask, "user_changed:", user_id);
-    if (blacklist)
-        ask_key(cache, arena, ask, "blacklist:", token.jti);
+    ask_writer(cache, ask);
     ask_prefix(cache, ask);
     ask_text(ask, except != NULL ? except : "");
-    ask_int(arena, ask, blacklist ? token.left_ms : 0);
     ask_int(arena, ask, SESSIONS_CHANGED_MS);
-    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
 /* What sessions_end and sessions_rename answer: a number, and whether a sweep has to follow. */
 static enum answer counted_answer(const struct ask *ask, int64_t *count, bool *sweep) {
-    *count = reply_int(reply_at(ask->reply, 0), -1);
-    *sweep = reply_int(reply_at(ask->reply, 1), 1) != 0;
+    *count = reply_int(reply_at(ask->reply, 2), -1);
+    *sweep = reply_int(reply_at(ask->reply, 3), 1) != 0;
     return *count >= 0 ? ANSWER_YES : ANSWER_UNKNOWN;
 }
 
@@ -340,40 +357,56 @@ enum answer sessions_end_all_answer(const struct ask *ask, int64_t *ended, bool 
     return counted_answer(ask, ended, sweep);
 }
 
+bool sessions_sweep_alone(struct cache *cache, struct session_sweep *sweep) {
+    sweep->alone = gate_may_sweep(cache_gate(cache));
+    return sweep->alone;
+}
+
 struct ask *sessions_sweep_ask(struct cache *cache, struct arena *arena,
                                const struct session_sweep *sweep) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_SWEEP);
+    if (sweep->alone)
+        gate_sweeps_on(cache_gate(cache), cache_timeout(cache));
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSIONS_SWEEP);
     ask_key(cache, arena, ask, "user_sessions:", sweep->user_id);
+    ask_writer(cache, ask);
     ask_prefix(cache, ask);
     ask_text(ask, sweep->user_id);
     ask_text(ask, sweep->cursor);
     ask_text(ask, sweep->except != NULL ? sweep->except : "");
     ask_text(ask, sweep->who != NULL ? pack_who(arena, sweep->who) : "");
     ask_int(arena, ask, sweep->who != NULL ? sweep->who->version : 0);
-    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
-enum answer sessions_sweep_answer(const struct ask *ask, struct session_sweep *sweep) {
-    const char *cursor = reply_text(reply_at(ask->reply, 0));
+static enum answer take_page(const struct ask *ask, struct session_sweep *sweep) {
+    const char *cursor = reply_text(reply_at(ask->reply, 2));
     if (cursor == NULL || strlen(cursor) >= sizeof sweep->cursor)
         return ANSWER_UNKNOWN;
     snprintf(sweep->cursor, sizeof sweep->cursor, "%s", cursor);
-    sweep->ended += reply_int(reply_at(ask->reply, 1), 0);
+    sweep->ended += reply_int(reply_at(ask->reply, 3), 0);
     return strcmp(cursor, "0") == 0 ? ANSWER_YES : ANSWER_NO;
+}
+
+enum answer sessions_sweep_answer(struct cache *cache, const struct ask *ask, struct session_sweep *sweep) {
+    enum answer last = take_page(ask, sweep);
+    if (sweep->alone && last != ANSWER_NO) {
+        gate_has_swept(cache_gate(cache));
+        sweep->alone = false;
+    }
+    return last;
 }
 
 struct ask *sessions_revoke_token_ask(struct cache *cache, struct arena *arena, const char *sid,
                                       struct token_end token) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_TOKEN_REVOKE);
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_TOKEN_REVOKE);
     ask_key(cache, arena, ask, "blacklist:", token.jti);
     if (sid != NULL) {
         ask_key(cache, arena, ask, "session:", sid);
         ask_key(cache, arena, ask, "refresh:", sid);
     }
+    ask_writer(cache, ask);
     ask_text(ask, token.jti);
     ask_int(arena, ask, token.left_ms > 0 ? token.left_ms : 1);
-    cache_ask_mark(cache, arena, true);
     return ask;
 }
 
@@ -418,14 +451,14 @@ enum answer sessions_list_answer(const struct ask *ask, struct arena *arena,
 
 struct ask *sessions_rename_ask(struct cache *cache, struct arena *arena,
                                 const struct session_who *who) {
-    struct ask *ask = cache_ask_script(cache, arena, SCRIPT_SESSIONS_RENAME);
+    struct ask *ask = cache_ask_ending(cache, arena, SCRIPT_SESSIONS_RENAME);
     ask_key(cache, arena, ask, "user_sessions:", who->user_id);
     ask_key(cache, arena, ask, "user_changed:", who->user_id);
+    ask_writer(cache, ask);
     ask_prefix(cache, ask);
     ask_text(ask, pack_who(arena, who));
     ask_int(arena, ask, who->version);
     ask_int(arena, ask, SESSIONS_CHANGED_MS);
-    cache_ask_mark(cache, arena, true);
     return ask;
 }
 

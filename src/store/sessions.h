@@ -2,7 +2,7 @@
  * sessions: the sessions in Redis.  All that live together in Redis change together, in a script.
  *
  *   session:<sid>         hash: uid, who, version, client, created, last, end     lives while it is used
- *   refresh:<sid>         the same, and family, current                  lives while it is refreshed
+ *   refresh:<sid>         the same, and family, current, kept            lives while it is refreshed
  *   refresh_spent:<sid>:<digest>  the nonce of a token just spent        lives for the grace
  *   user_sessions:<uid>   sorted set of sids by their end
  *   user_changed:<uid>    somebody ended or renamed the user's sessions     lives for SESSIONS_CHANGED_MS
@@ -113,6 +113,7 @@ struct refresh_result {
     const char *nonce;   /* from which the successor is derived: ours, or that of the first use */
     struct session_who who;
     int64_t left_ms; /* until the session's end */
+    bool kept;       /* the token was kept by sessions_refresh_keep_ask */
 };
 
 /* One use of a refresh token: the first one puts next in its place; one within the grace changes nothing
@@ -126,9 +127,14 @@ struct ask *sessions_refresh_ask(struct cache *cache, struct arena *arena,
 enum refresh_state sessions_refresh_answer(const struct ask *ask, struct arena *arena,
                                            struct refresh_result *result);
 
-/* A token that was spent brings its successor, by that nonce, for life_ms, whatever the grace. */
-void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena, const char *sid,
-                               const char *presented, const char *nonce, int64_t life_ms);
+/* A token that was spent, but whose client is not given the successor, goes on bringing it, by the nonce that
+ * sessions_refresh_answer told: for life_ms, whatever the grace, and no longer than until the successor is
+ * used.  request: family is not needed. */
+void sessions_refresh_keep_ask(struct cache *cache, struct arena *arena,
+                               const struct refresh_request *request, int64_t life_ms);
+/* Its client is given the successor at last: from now on it has the grace. */
+void sessions_refresh_settle_ask(struct cache *cache, struct arena *arena, const char *sid,
+                                 const char *presented, int64_t grace_ms);
 
 /* A refresh token is looked at, not used. */
 struct refresh_lookup {
@@ -170,7 +176,7 @@ enum answer sessions_owner_answer(const struct ask *ask, struct arena *arena, co
 /* Ends all sessions of a user that their index knows, and leaves word for logins that are under way
  * (user_changed).  except: a sid that goes on; NULL: none does. */
 struct ask *sessions_end_all_ask(struct cache *cache, struct arena *arena, const char *user_id,
-                                 const char *except, struct token_end token);
+                                 const char *except);
 /* YES: *ended of them there were, which may be 0; *sweep: this Redis drops keys when it is full, the index
  * may have lacked some, and nobody can tell that all have ended before a sweep is done.  UNKNOWN: some or all
  * of them may still be there.  Never NO. */
@@ -182,12 +188,16 @@ struct session_sweep {
     const struct session_who *who; /* who the user is now; NULL: the sessions are ended */
     char cursor[24];               /* of Redis's SCAN: "0" before the first page */
     int64_t ended;                 /* how many, so far */
+    bool alone;                    /* sessions_sweep_alone said so; lasts until the last page */
 };
+/* Whether it may begin as the only one of all workers: for whatever users may ask for as often as they like,
+ * so that it never holds up more than one worker. */
+bool sessions_sweep_alone(struct cache *cache, struct session_sweep *sweep);
 /* A look at every key there is, page by page, for sessions of a user that their index lacks. */
 struct ask *sessions_sweep_ask(struct cache *cache, struct arena *arena,
                                const struct session_sweep *sweep);
 /* YES: that was the last page; NO: there are more, sweep is ready to ask for the next. */
-enum answer sessions_sweep_answer(const struct ask *ask, struct session_sweep *sweep);
+enum answer sessions_sweep_answer(struct cache *cache, const struct ask *ask, struct session_sweep *sweep);
 
 /* An access token alone: it is refused from now on, its session goes on.  sid: its session's, NULL where
  * nobody knows; jti must not be NULL. */

@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
-from gate import granted, wait_until
-from lab import REDIS_TIMEOUT, fault
+from gate import PASSWORD, granted, wait_until
+from lab import REDIS_TIMEOUT, OwnRedis, fault
+from machine import folder, own_service
 
 ALL = {"verify": 6, "session": 3, "ended": 3, "forged": 1, "refresh": 1, "login": 1, "profile": 1}
 
@@ -195,6 +197,69 @@ def redis_loses_after_upgrade(lab):
         lab.verdict(not comes_back(lab, logins[0]), "a logout stays one")
 
 
+@fault("redis-loses-late", seconds=1, brief=0.2)
+def redis_loses_late(lab):
+    """… and a service that meets the loss late ends what it has to, and nobody's who has signed in since"""
+    logins = []
+    with folder() as path:
+        with own_service(lab, path) as late:
+            def meanwhile():
+                logins[:] = [lab.fresh_login() for _ in range(2)]
+                lab.store.cli("save")
+                answer = late.call("POST", "/logout", {}, logins[0].session)
+                lab.verdict(answer[0] == 200, "the other service ends a session")
+            with lost_since_the_snapshot(lab, meanwhile):
+                since = lab.fresh_login()
+                seen = [late.call("GET", "/verify", token=login.session)[0]
+                        for login in (logins[0], logins[1], since)]
+                lab.verdict(seen == [401, 401, 204], f"what had ended, what lived then, what began since: {seen}")
+                # It has nothing to end again.
+                later = lab.fresh_login()
+                late.process.send_signal(signal.SIGHUP)
+                workers = set(late.workers())
+                wait_until(lambda: not workers & set(late.workers()), 20)
+                seen = [late.call("GET", "/verify", token=login.session)[0] for login in (since, later)]
+                lab.verdict(seen == [204, 204], f"… and after another connection: {seen}")
+
+
+@fault("redis-drops-marks", seconds=1, brief=0.1)
+def redis_drops_marks(lab):
+    """a Redis that drops keys when it is full drops the marks: nobody is signed out for that"""
+    login = lab.fresh_login()
+    lab.store.cli("del", "gh:marks")
+    workers = set(lab.site.workers())
+    lab.told(signal.SIGHUP, "reload done")
+    wait_until(lambda: not workers & set(lab.site.workers()), 20)
+    seen = {lab.site.get("/verify", token=login.access).status_code for _ in range(20)}
+    lab.verdict(seen == {204}, f"who was signed in: {seen}")
+
+
+@fault("redis-moves", seconds=1, brief=0.1)
+def redis_moves(lab):
+    """a reload names another Redis, and the first again: nobody is signed out at either"""
+    conf = Path(lab.site.env["CONF"])
+    good = conf.read_text(encoding="utf-8")
+    here, user = lab.fresh_login(), lab.site.register()
+    with folder() as path, folder() as place:
+        second = OwnRedis(place)
+        second.start()
+        conf.write_text(good.replace(lab.store.url, second.url), encoding="utf-8")
+        try:
+            with own_service(lab, path) as other:
+                there = other.call("POST", "/login", {"email": user.email, "password": PASSWORD})[1]["accessToken"]
+                lab.told(signal.SIGHUP, "reload done")
+                seen = {lab.site.get("/verify", token=there).status_code for _ in range(20)}
+                lab.verdict(seen == {204}, f"who was signed in at the second: {seen}")
+                time.sleep(1.1)
+                granted(lab.site.get("/verify", token=there), 204)
+        finally:
+            conf.write_text(good, encoding="utf-8")
+            lab.told(signal.SIGHUP, "reload done")
+            second.end()
+    seen = {lab.site.get("/verify", token=here.access).status_code for _ in range(20)}
+    lab.verdict(seen == {204}, f"who was signed in at the first: {seen}")
+
+
 @fault("redis-emptied", seconds=1, brief=0.1)
 def redis_emptied(lab):
     """FLUSHALL on purpose: everybody signs in again, once"""
@@ -214,6 +279,7 @@ def redis_emptied(lab):
 def redis_full(lab):
     """no memory left, with noeviction: what cannot be kept is answered 503"""
     login, leaving = lab.fresh_login(), lab.fresh_login()
+    other = leaving.user.login()
     used = int(lab.store.cli("info", "memory").split("used_memory:")[1].split()[0])
     with lab.counted("store_errors_total", store="redis"):
         lab.store.cli("config", "set", "maxmemory", str(used // 2))
@@ -222,17 +288,42 @@ def redis_full(lab):
                 "login": login.user.try_login, "refresh": login.refresh,
                 "revoke": lambda: lab.site.delete("/sessions", token=login.access)}.items()}
             kept = lab.site.get("/verify", token=login.access).status_code
-            logout = lab.site.post("/logout", {}, token=leaving.access).status_code
-            after = lab.site.get("/verify", token=leaving.session).status_code
+            ways = {"by access token": (leaving.access, {}), "by session token": (leaving.session, {}),
+                    "everywhere": (leaving.session, {"everywhere": True})}
+            logout = {way: (lab.site.post("/logout", body, token=token).status_code,
+                            lab.site.get("/verify", token=leaving.session).status_code,
+                            lab.site.get("/verify", token=other.session).status_code)
+                      for way, (token, body) in ways.items()}
             time.sleep(lab.seconds)
         finally:
             lab.store.cli("config", "set", "maxmemory", "0")
-    lab.show(f"while full: {refused}, verify {kept}, logout {logout} and verify after it {after}")
-    lab.verdict(refused["login"] == refused["refresh"] == 503, "what had to be written: 503")
+    lab.show(f"while full: {refused}, verify {kept}, logouts and verifications after each {logout}")
+    lab.verdict(set(refused.values()) == {503}, "what had to be written: 503")
     lab.verdict(kept == 204, "who is signed in stays so")
-    lab.verdict((logout, after) in ((503, 204), (200, 401)), "a logout is done, or answered 503")
+    lab.verdict(set(logout.values()) == {(503, 204, 204)}, "a logout is answered 503, and not carried out")
+    again = lab.site.post("/logout", {"everywhere": True}, token=leaving.session).status_code
+    left = [lab.site.get("/verify", token=one.session).status_code for one in (leaving, other)]
+    lab.verdict((again, left) == (200, [401, 401]), "… until there is room")
     lab.says("Redis refused a command")
     lab.works()
+
+
+@fault("redis-full-goes-back", seconds=1, brief=0.2)
+def redis_full_goes_back(lab):
+    """no memory left, and then kill -9 without an append-only file: what gatehousectl ended stays ended"""
+    logins = []
+
+    def meanwhile():
+        logins[:] = [lab.fresh_login() for _ in range(2)]
+        lab.store.cli("save")
+        lab.store.cli("config", "set", "maxmemory", "1mb")
+        lab.site.ctl_ok("session", "revoke", logins[0].sid)
+        # The service's mark moves once a second while it is asked anything, whether there is room or not.
+        time.sleep(1.1)
+        granted(lab.site.get("/verify", token=logins[1].access), 204)
+    with lost_since_the_snapshot(lab, meanwhile):
+        lab.verdict(not comes_back(lab, logins[0]), "a session that was ended stays so")
+        lab.says("Redis has lost what it had acknowledged")
 
 
 @fault("redis-evicts", seconds=7, brief=2)

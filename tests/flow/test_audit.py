@@ -728,9 +728,26 @@ def test_a_refresh_that_could_not_be_recorded_may_be_tried_again(strict):
         time.sleep(1.2)
         refused(login.refresh(), "unavailable")
     first = granted(login.refresh())
-    assert granted(login.refresh())["refreshToken"] == first["refreshToken"]
     alive(strict, first["accessToken"])
     granted(login.refresh(first["refreshToken"]))
+
+
+@pytest.mark.parametrize("how", ["it has its successor", "somebody has used that"])
+def test_and_is_spent_when_its_client_has_got_on(strict, how):
+    login = strict.register().login()
+    with Without(strict, "table"):
+        refused(login.refresh(), "unavailable")
+    spent, = strict.redis.keys(strict.key("refresh_spent", login.sid) + ":*")
+    assert strict.redis.pttl(spent) > 86400 * 1000
+    first = granted(login.refresh())
+    if how == "somebody has used that":
+        # As if the client had got it from another request of that moment.
+        strict.redis.pexpire(spent, 86400 * 1000)
+        strict.redis.hset(strict.key("refresh", login.sid), "kept", spent.rpartition(":")[2])
+        granted(login.refresh(first["refreshToken"]))
+    wait_until(lambda: not strict.redis.exists(spent), 5)
+    refused(login.refresh(), "refresh_reused")
+    refused(strict.get("/verify", token=first["accessToken"]), "session_expired")
 
 
 def test_a_connection_that_breaks_leaves_nothing_half_done(strict):

@@ -134,7 +134,7 @@ static void end(struct cache *cache) {
     int64_t ended = 0;
     bool more = false;
     struct ask *one = sessions_end_ask(cache, arena, sid, "42", (struct token_end){"jti-1", 1000});
-    struct ask *all = sessions_end_all_ask(cache, arena, "42", NULL, (struct token_end){0});
+    struct ask *all = sessions_end_all_ask(cache, arena, "42", NULL);
     cache_flush(cache);
     sessions_end_answer(one);
     if (sessions_end_all_answer(all, &ended, &more) == ANSWER_YES)
@@ -145,7 +145,7 @@ static void sweep(struct cache *cache) {
     struct session_sweep sweep = {.user_id = "42", .except = sid, .cursor = "0"};
     struct ask *ask = sessions_sweep_ask(cache, arena, &sweep);
     cache_flush(cache);
-    enum answer last = sessions_sweep_answer(ask, &sweep);
+    enum answer last = sessions_sweep_answer(cache, ask, &sweep);
     PROMISE((last == ANSWER_YES) == (last != ANSWER_UNKNOWN && strcmp(sweep.cursor, "0") == 0));
 }
 

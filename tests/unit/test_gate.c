@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "store/gate.h"
-#include "store/reply.h"
+#include "store/redis_link.h"
 
 #define LONG_MS 1000000
 
@@ -95,10 +95,16 @@ static struct reply number(int64_t value) {
     return (struct reply){.kind = REPLY_INT, .number = value};
 }
 
+/* A connection to the primary of that election. */
+static struct redis_link link_of(uint64_t epoch) {
+    return (struct redis_link){.address.sentinel_count = 1, .primary.epoch = epoch, .process = 40 + (int64_t)epoch};
+}
+
 static void take(struct mark *mark, int64_t value, bool ended, uint64_t epoch) {
     struct reply first = number(value), second = number(ended), *members[] = {&first, &second};
     const struct reply reply = {.kind = REPLY_LIST, .members = members, .count = 2};
-    mark_take(mark, &reply, epoch);
+    const struct redis_link link = link_of(epoch);
+    mark_take(mark, &reply, &link);
 }
 
 /* Acknowledgements of several workers come in any order; what is no acknowledgement changes nothing. */
@@ -106,17 +112,39 @@ static void the_highest_mark_is_kept(void **state) {
     (void)state;
     struct mark mark = {0};
     const struct reply error = {.kind = REPLY_ERROR, .text = "OOM"};
+    const struct redis_link link = link_of(4);
     take(&mark, 5, false, 0);
     take(&mark, 9, true, 2);
     take(&mark, 7, true, 2);
     take(&mark, INT64_C(1795177822123456), false, 3);
     take(&mark, 8, true, 2); /* from a worker that still follows the primary of before */
-    mark_take(&mark, &error, 4);
-    mark_take(&mark, NULL, 4);
+    mark_take(&mark, &error, &link);
+    mark_take(&mark, NULL, &link);
     take(&mark, 0, true, 4);
     assert_int_equal(mark.last, INT64_C(1795177822123456));
     assert_int_equal(mark.ended, 9);
     assert_int_equal(mark.epoch, 3);
+    assert_int_equal(mark.process, 42); /* whichever acknowledged last */
+    /* Sentinels that count from the beginning: whom they name is taken for just elected. */
+    mark_count_anew(&mark, 1);
+    assert_int_equal(mark.epoch, 0);
+    mark_count_anew(&mark, 0);
+    assert_int_equal(mark.epoch, 0);
+}
+
+/* One worker looks at all keys; whoever dies with it is passed over. */
+static void one_sweeps(void **state) {
+    (void)state;
+    struct gate gate = {0};
+    assert_true(gate_may_sweep(&gate));
+    assert_false(gate_may_sweep(&gate));
+    gate_sweeps_on(&gate, LONG_MS);
+    assert_true(gate.sweep_until > clock_mono_ms() + LONG_MS);
+    assert_false(gate_may_sweep(&gate));
+    gate_has_swept(&gate);
+    assert_true(gate_may_sweep(&gate));
+    gate.sweep_until = clock_mono_ms() - 1;
+    assert_true(gate_may_sweep(&gate));
 }
 
 static void a_mark_moves_now_and_then(void **state) {
@@ -140,6 +168,7 @@ static void a_mark_moves_now_and_then(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_highest_mark_is_kept), cmocka_unit_test(a_mark_moves_now_and_then),
+        cmocka_unit_test(one_sweeps),
         cmocka_unit_test(open_for_all), cmocka_unit_test(shut_after_a_failure),
         cmocka_unit_test(one_tries),    cmocka_unit_test(tries_end),
         cmocka_unit_test(one_of_many),

@@ -169,8 +169,10 @@ static void whoever_knows_the_last_election_is_asked(void **state) {
 static void all_that_were_set_up_anew_are_believed(void **state) {
     (void)state;
     start((struct saying[]){{EPOCH("1"), ADDRESS("3")}, {EPOCH("1"), ADDRESS("3")}}, 2);
-    gate.epoch = 5;
+    gate.epoch = gate.mark.epoch = 5;
     expect("10.0.0.3", 1);
+    /* … and the primary that they name may be a new one. */
+    assert_int_equal(gate.mark.epoch, 0);
 }
 
 static void what_names_nobody(void **state) {
