@@ -206,69 +206,130 @@ static bool is_jti(const char *id) {
            strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == len;
 }
 
+/* What became of it. */
+struct revocation {
+    enum answer ended;          /* NO: there was nothing to end */
+    const char *dead;           /* why it was dead already, where that is known; else NULL */
+    bool goes_on;               /* whether the session of the access token was seen to live */
+    struct introspection facts;
+};
+
+/* Of an access token, before it is revoked; sid "": nobody knows its session.  False: Redis could not be
+ * asked. */
+static bool look_at(struct ctl *ctl, const char *sid, const char *jti, struct revocation *revocation) {
+    struct session_who who;
+    int64_t last_ms;
+    struct session_lookup lookup = sessions_lookup_ask(ctl->realm.cache, ctl->arena, sid, jti, false);
+    cache_flush(ctl->realm.cache);
+    switch (sessions_lookup_answer(&lookup, ctl->arena, &who, &last_ms)) {
+    case SESSION_UNKNOWN:
+        return false;
+    case SESSION_TOKEN_REVOKED:
+        revocation->dead = "it was revoked before";
+        break;
+    case SESSION_GONE:
+        revocation->dead = sid[0] != '\0' ? "its session has ended" : NULL;
+        break;
+    case SESSION_LIVES:
+        revocation->goes_on = true;
+    }
+    return true;
+}
+
 /* Nobody can say whether an access token with this id exists, or how long it would live. */
-static enum answer revoke_jti(struct ctl *ctl, const char *jti) {
+static void revoke_jti(struct ctl *ctl, const char *jti, struct revocation *revocation) {
+    revocation->ended = ANSWER_UNKNOWN;
+    if (!look_at(ctl, "", jti, revocation))
+        return;
     const struct ask *ask =
         sessions_revoke_token_ask(ctl->realm.cache, ctl->arena, NULL,
                                   (struct token_end){.jti = jti, .left_ms = LONGEST_LIFE_MS});
     cache_flush(ctl->realm.cache);
-    return ask->reply != NULL ? ANSWER_YES : ANSWER_UNKNOWN;
+    if (ask->reply != NULL)
+        revocation->ended = ANSWER_YES;
 }
 
-static int revoke_by_id(struct ctl *ctl, const char *id, enum answer *ended,
-                        struct introspection *facts) {
+static int revoke_by_id(struct ctl *ctl, const char *id, struct revocation *revocation) {
+    struct introspection *facts = &revocation->facts;
     if (!is_jti(id))
         return fail(CTL_USAGE, "an id is the jti of an access token, or the 64 hex digits of a "
                                "session; a token itself is read from standard input");
-    bool is_sid = hex_valid(id, SHA256_SIZE);
-    facts->kind = is_sid ? TOKEN_SESSION : TOKEN_ACCESS;
-    facts->sid = is_sid ? id : NULL;
-    facts->jti = is_sid ? NULL : id;
-    *ended = is_sid
-                 ? session_end_of_anybody(&ctl->realm, ctl->arena, id, &facts->who.user_id)
-                 : revoke_jti(ctl, id);
+    if (hex_valid(id, SHA256_SIZE)) {
+        facts->kind = TOKEN_SESSION;
+        facts->sid = id;
+        revocation->ended = session_end_of_anybody(&ctl->realm, ctl->arena, id, &facts->who.user_id);
+    } else {
+        facts->kind = TOKEN_ACCESS;
+        facts->jti = id;
+        revoke_jti(ctl, id, revocation);
+    }
     return CTL_DONE;
 }
 
-static int revoke_by_token(struct ctl *ctl, enum answer *ended, struct introspection *facts) {
+/* One that is dead is revoked all the same: another host's clock may be behind ours, and a refresh token
+ * may bring its session back. */
+static void revoke_token(struct ctl *ctl, const struct input *token, struct revocation *revocation) {
+    struct credential credential;
+    enum token_verdict verdict =
+        credential_read(&ctl->realm, ctl->arena, token->bytes, token->len, &credential);
+    revocation->ended = ANSWER_UNKNOWN;
+    if (verdict != TOKEN_BAD && credential.jti != NULL &&
+        !look_at(ctl, credential.sid, credential.jti, revocation))
+        return;
+    if (verdict == TOKEN_EXPIRED)
+        revocation->dead = "it has expired";
+    revocation->ended =
+        introspect_revoke(&ctl->realm, ctl->arena, token->bytes, token->len, &revocation->facts);
+}
+
+static int revoke_by_token(struct ctl *ctl, struct revocation *revocation) {
     struct input token;
     int code = input_secret("Token: ", &token);
     if (code != CTL_DONE)
         return code;
-    *ended = introspect_revoke(&ctl->realm, ctl->arena, token.bytes, token.len, facts);
+    revoke_token(ctl, &token, revocation);
     input_free(&token);
     return CTL_DONE;
 }
 
-int verb_token_revoke(struct ctl *ctl) {
-    struct introspection facts = {0};
-    enum answer ended = ANSWER_NO;
-    int code = record_ready(ctl);
-    if (code == CTL_DONE)
-        code = ctl->operand_count > 0 ? revoke_by_id(ctl, ctl->operands[0], &ended, &facts)
-                                      : revoke_by_token(ctl, &ended, &facts);
-    if (code != CTL_DONE)
-        return code;
-    if (ended == ANSWER_UNKNOWN)
-        return store_failed(ctl);
-    if (ended == ANSWER_NO)
-        return fail(CTL_REFUSED, "nothing to revoke: the token is dead already, or none of ours");
-    bool whole = facts.kind != TOKEN_ACCESS;
-    struct audit_note note = {.event = AUDIT_TOKEN_REVOKE,
-                              .user_id = facts.who.user_id,
-                              .email = facts.who.email,
-                              .session = facts.sid,
-                              .details = audit_details("jti", whole ? NULL : facts.jti, NULL)};
-    code = record(ctl, &note);
-    if (code != CTL_DONE)
-        return code;
+static void show_revoked(struct ctl *ctl, const struct revocation *revocation) {
+    const struct introspection *facts = &revocation->facts;
+    bool whole = facts->kind != TOKEN_ACCESS;
     if (whole)
-        out_line(ctl, "the session %s and all its tokens are revoked", facts.sid);
+        out_line(ctl, "the session %s and all its tokens are revoked", facts->sid);
     else
-        out_line(ctl, "the access token %s is revoked; its session goes on", facts.jti);
+        out_line(ctl, "the access token %s is revoked%s", facts->jti,
+                 revocation->goes_on ? "; its session goes on" : "");
     json *answer = json_new_object();
     json_add_string(answer, "revoked", whole ? "session" : "access token");
-    json_add_string(answer, "id", whole ? facts.sid : facts.jti);
+    json_add_string(answer, "id", whole ? facts->sid : facts->jti);
     out_json(ctl, answer);
-    return CTL_DONE;
+}
+
+int verb_token_revoke(struct ctl *ctl) {
+    struct revocation revocation = {.ended = ANSWER_NO};
+    const struct introspection *facts = &revocation.facts;
+    int code = record_ready(ctl);
+    if (code == CTL_DONE)
+        code = ctl->operand_count > 0 ? revoke_by_id(ctl, ctl->operands[0], &revocation)
+                                      : revoke_by_token(ctl, &revocation);
+    if (code != CTL_DONE)
+        return code;
+    if (revocation.ended == ANSWER_UNKNOWN)
+        return store_failed(ctl);
+    if (revocation.dead != NULL)
+        return fail(CTL_REFUSED, "nothing to revoke: the access token %s is dead already: %s", facts->jti,
+                    revocation.dead);
+    if (revocation.ended == ANSWER_NO)
+        return fail(CTL_REFUSED, "nothing to revoke: the token is dead already, or none of ours");
+    struct audit_note note = {
+        .event = AUDIT_TOKEN_REVOKE,
+        .user_id = facts->who.user_id,
+        .email = facts->who.email,
+        .session = facts->sid,
+        .details = audit_details("jti", facts->kind == TOKEN_ACCESS ? facts->jti : NULL, NULL)};
+    code = record(ctl, &note);
+    if (code == CTL_DONE)
+        show_revoked(ctl, &revocation);
+    return code;
 }

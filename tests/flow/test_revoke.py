@@ -1,5 +1,6 @@
 """POST /revoke and gatehousectl token revoke: what ends, and what goes on."""
 import json
+import os
 
 import pytest
 
@@ -111,6 +112,28 @@ def test_revoke_by_id(site, user):
     alive(site, login.session)
     site.ctl_ok("token", "revoke", login.sid)
     dead(site, login.session)
+
+
+def test_an_access_token_that_is_dead_already(site, user):
+    """Each time why; and nothing is said of a session that goes on where nobody has looked."""
+    key, login, other, name = SigningKey(site), user.login(), user.login(), os.urandom(6).hex()
+    header, claims, now = header_of(login.access), claims_of(login.access), site.redis.time()[0]
+    expired = [key.sign(header, {**claims, "jti": f"{name}-{age}", "iat": now - 900, "exp": now - age})
+               for age in (5, 500)]
+    assert "its session goes on" in site.ctl_ok("token", "revoke", stdin=login.access + "\n")
+    granted(site.post("/logout", token=other.access))
+    ended = key.sign(header, {**claims_of(other.access), "jti": name + "-ended"})
+    for token, why in ((login.access, "it was revoked before"), (other.access, "it was revoked before"),
+                       (ended, "its session has ended"), *((token, "it has expired") for token in expired)):
+        said = site.ctl("token", "revoke", stdin=token + "\n")
+        assert (said.returncode, said.stdout) == (1, "")
+        assert f"{claims_of(token)['jti']} is dead already: {why}" in said.stderr
+    # Another host's clock may be behind.
+    assert site.redis.exists(site.key("blacklist", name + "-5"))
+    said = site.ctl_ok("token", "revoke", name)
+    assert f"{name} is revoked" in said and "session" not in said
+    again = site.ctl("token", "revoke", name)
+    assert again.returncode == 1 and "it was revoked before" in again.stderr
 
 
 @pytest.mark.parametrize("words,stdin,code", [
