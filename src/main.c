@@ -211,6 +211,9 @@ static bool check_database(struct realm *realm) {
         fprintf(stderr, "gatehouse: MariaDB cannot be asked: %s; start it, or mend [mariadb] in %s or the "
                         "account's rights (gatehousectl doctor looks closer)\n",
                 db_why(realm->db), conf_path);
+    else if (newer != NULL)
+        fprintf(stderr, "gatehouse: MariaDB: the schema has the step %s, which this program does not know: "
+                        "install the gatehouse that made it\n", newer);
     else if (!current)
         fprintf(stderr, "gatehouse: MariaDB: the schema is not this program's; run "
                         "gatehousectl db migrate\n");

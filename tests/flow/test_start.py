@@ -197,6 +197,17 @@ def test_stores_that_cannot_be_reached(site, tmp_path):
     refused(gatehouse(site, "-c", site.env["CONF"], "-t", **nowhere), EX_UNAVAILABLE, "MariaDB")
 
 
+def test_a_schema_of_a_later_program(site):
+    site.sql("INSERT INTO schema_migrations (name, applied_at) VALUES ('9999_later', UTC_TIMESTAMP())")
+    try:
+        done = gatehouse(site, "-c", site.env["CONF"], "-t")
+    finally:
+        site.sql("DELETE FROM schema_migrations WHERE name = '9999_later'")
+    refused(done, EX_UNAVAILABLE, "9999_later", "install the gatehouse that made it")
+    # It would refuse.
+    assert "db migrate" not in done.stderr
+
+
 def test_a_second_master_on_the_same_sockets_is_refused(site):
     done = gatehouse(site, "-c", site.env["CONF"], "-f")
     assert done.returncode != 0
