@@ -146,8 +146,21 @@ bool key_make(const char *directory, enum key_alg alg, char kid[KID_MAX + 1], ch
 
 /* Rotating --------------------------------------------------------------------------------------- */
 
-/* The key that is to sign: the one of that kid, or the newest published one (kid NULL).  NULL: why says why
- * there is none. */
+/* The key that signs, where there is no other; else NULL. */
+static const struct key_entry *only_one(const struct key_scan *scan) {
+    const struct key_entry *only = NULL;
+    for (size_t i = 0; i < scan->count; i++) {
+        if (scan->entries[i].file[0] == '\0')
+            continue;
+        if (only != NULL)
+            return NULL;
+        only = &scan->entries[i];
+    }
+    return only != NULL && strcmp(only->kid, scan->signing) == 0 ? only : NULL;
+}
+
+/* The key that is to sign: the one of that kid, or the newest published one (kid NULL), or the only one.
+ * NULL: why says why there is none. */
 static const struct key_entry *choose(const char *directory, const struct key_scan *scan,
                                       const char *kid, char *why, size_t why_size) {
     const struct key_entry *newest = NULL;
@@ -163,6 +176,8 @@ static const struct key_entry *choose(const char *directory, const struct key_sc
             newest = entry;
         key_clear(&key);
     }
+    if (newest == NULL && kid == NULL)
+        newest = only_one(scan);
     if (newest != NULL)
         return newest;
     if (kid != NULL)

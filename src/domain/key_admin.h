@@ -19,8 +19,9 @@ enum key_outcome {
 bool key_make(const char *directory, enum key_alg alg, char kid[KID_MAX + 1], char *why,
               size_t why_size);
 
-/* From now on this key signs (NULL: the newest published one), and the one before only verifies.  The
- * key's own state may be any but retired.  now and before receive their names (before: "" for none). */
+/* From now on this key signs (NULL: the newest published one, or the only one), and the one before only
+ * verifies.  The key's own state may be any but retired.  now and before receive their names (before: ""
+ * for none). */
 enum key_outcome key_rotate(const char *directory, const char *kid, char now[KID_MAX + 1],
                             char before[KID_MAX + 1], char *why, size_t why_size);
 

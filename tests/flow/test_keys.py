@@ -757,6 +757,26 @@ def test_directories_that_are_refused(site, directory, make, sentence):
     assert done.returncode == 78 and sentence in done.stderr, done
 
 
+def test_the_only_key_signs_already(site, directory):
+    """key new and key rotate, as a rotation is written down, in a directory that had no key."""
+    keys, conf = directory
+    shutil.rmtree(keys)
+
+    def key(*words):
+        done = site.ctl("--json", "key", *words, conf=conf)
+        return done.returncode, json.loads(done.stdout or "null")
+
+    first = key("new")[1]["kid"]
+    assert key("rotate") == (0, {"signing": first, "before": first, "changed": False})
+    assert site.ctl("key", "rotate", conf=conf).stdout == f"{first} signs already.\n"
+    second = key("new")[1]["kid"]
+    assert key("rotate") == (0, {"signing": second, "before": first, "changed": True})
+    # The first has signed and none waits: a rotation would be one back.
+    assert key("rotate") == (1, None)
+    assert key("retire", first)[0] == 0
+    assert key("rotate") == (0, {"signing": second, "before": second, "changed": False})
+
+
 def test_a_rotation_mends_what_names_no_key(site, directory):
     keys, conf = directory
     first = (keys / "signing").read_text().strip()
