@@ -295,13 +295,13 @@ static const char *check_doors(const struct conf_pool *pool, char *why, size_t w
         refuse(why, why_size, "of a Unix socket these are users: nobody there has an address");
         return "peers";
     }
-    if (pool->secret_file[0] == '\0' &&
-        ((tcp && !listens_inside(pool->listen)) || peers_have(pool, PEER_ADDRESS))) {
+    bool outside = tcp && !listens_inside(pool->listen);
+    if (pool->secret_file[0] == '\0' && (outside || peers_have(pool, PEER_ADDRESS))) {
         refuse(why, why_size,
-               "it must be set where other machines can connect (see listen and peers): whoever "
-               "speaks FastCGI to this port could pass for any client; a file with a secret that the "
-               "web server sends as the parameter GATEHOUSE_SECRET, or listen on 127.0.0.1");
-        return "secret_file";
+               "where other machines can connect, secret_file must be set: whoever speaks FastCGI to this "
+               "port could pass for any client; a file with a secret that the web server sends as the "
+               "parameter GATEHOUSE_SECRET, or listen on 127.0.0.1");
+        return outside ? "listen" : "peers";
     }
     return NULL;
 }
@@ -349,6 +349,7 @@ static const struct option *check_transport(const struct conf *conf, char *why, 
 const struct option *conf_check_whole(struct conf *conf, bool cost_given,
                                       const struct conf_pool **pool, char *why, size_t why_size) {
     int64_t workers = 0;
+    const struct conf_pool *named = NULL; /* the last one that says how many it has */
     const char *blame;
     *pool = NULL;
     if (!cost_ok(conf, cost_given, why, why_size))
@@ -362,6 +363,7 @@ const struct option *conf_check_whole(struct conf *conf, bool cost_given,
         conf->password_concurrency = processors();
     for (size_t i = 0; i < conf->pool_count; i++) {
         *pool = &conf->pools[i];
+        bool says = conf->pools[i].workers != 0;
         resolve_pool(conf, &conf->pools[i]);
         if ((blame = check_doors(&conf->pools[i], why, why_size)) != NULL)
             return pool_option_named(blame);
@@ -373,7 +375,9 @@ const struct option *conf_check_whole(struct conf *conf, bool cost_given,
             return pool_option_named("listen");
         }
         workers += conf->pools[i].workers;
+        named = says ? *pool : named;
         if (workers > MOST_WORKERS) {
+            *pool = named != NULL ? named : *pool;
             snprintf(why, why_size, "all pools together may have %d workers", MOST_WORKERS);
             return pool_option_named("workers");
         }

@@ -84,6 +84,14 @@ static bool account_is_there(const struct complaint *to, char *const *name, bool
     return complain(to, name, why);
 }
 
+/* Said here, where the line is known; the pool itself (pool/privileges.c) would refuse it too. */
+static bool user_is_not_root(const struct complaint *to) {
+    const struct passwd *user = getpwnam(to->conf->server_user);
+    return user == NULL || user->pw_uid != 0 ||
+           complain(to, &to->conf->server_user,
+                    "workers never run as root: set user to another one, or to none");
+}
+
 static bool read_guards(struct site *site, size_t i, const struct complaint *to) {
     const struct conf_pool *pool = &site->conf->pools[i];
     char why[256];
@@ -101,7 +109,8 @@ static bool read_guards(struct site *site, size_t i, const struct complaint *to)
 
 static bool read_all_guards(struct site *site, const struct complaint *to) {
     if (!account_is_there(to, &site->conf->server_user, false) ||
-        !account_is_there(to, &site->conf->server_group, true) || !certificates_are_there(to))
+        !account_is_there(to, &site->conf->server_group, true) || !user_is_not_root(to) ||
+        !certificates_are_there(to))
         return false;
     for (size_t i = 0; i < site->conf->pool_count; i++)
         if (!read_guards(site, i, to))

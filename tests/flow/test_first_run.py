@@ -119,7 +119,7 @@ def test_a_socket_without_a_folder(starts, tmp_path):
 
 @pytest.mark.parametrize("changes,words", [
     (["server.user=nobody-here"], ["[server] user", "nobody-here is no user", "create it"]),
-    (["server.user=root"], ["never run as root", "set user"]),
+    (["server.user=root"], ["[server] user", "never run as root", "set user"]),
     (["pool.web.owner=nobody-here"], ["[pool.web] owner", "nobody-here is no user", "create it"]),
     (["pool.login.group=nobody-here"], ["[pool.login] group", "nobody-here is no group", "create it"]),
 ])

@@ -139,6 +139,7 @@ def test_a_mistake_is_named_with_its_line(site, tmp_path, line, words):
     ("redis", "sentinel_password_file", "/nonexistent/pw", ["No such file"]),
     ("token", "keys", "/nonexistent/keys", ["gatehousectl key new"]),
     ("server", "user", "nosuchuser", ["nosuchuser", "no user of this system"]),
+    ("server", "user", "root", ["workers never run as root"]),
     ("server", "group", "nosuchgroup", ["nosuchgroup", "no group of this system"]),
     ("pool.web", "owner", "nosuchuser", ["no user of this system"]),
     ("pool.login", "group", "nosuchgroup", ["no group of this system"]),

@@ -368,6 +368,8 @@ static void errors_say_what_is_allowed(void **state) {
          ":2: [pool.a] listen: [pool.web] listens there already"},
         {"[pool.web]\nworkers=500\n[pool.login]\nworkers=13\n",
          ":4: [pool.login] workers: all pools together may have 512 workers"},
+        {"[pool.login]\n\n[pool.web]\nworkers=512\n",
+         ":4: [pool.web] workers: all pools together may have 512 workers"},
         {"[pool.web]\npeers = 10.0.0.0/33\n",
          ":2: [pool.web] peers: each must be a user's name or number (www-data, 33), an address "
          "(192.0.2.10, ::1) or a block of addresses (10.0.0.0/8, fd00::/8)"},
@@ -383,12 +385,12 @@ static void errors_say_what_is_allowed(void **state) {
 /* Where other machines can connect, a secret must be asked for. */
 static void doors(void **state) {
     (void)state;
-    static const char *const open[] = {
-        "[pool.web]\nlisten = 0.0.0.0:9000\n",
-        "[pool.web]\nlisten = [::]:9000\n",
-        "[pool.web]\nlisten = 192.0.2.1:9000\npeers = 127.0.0.1\n",
-        "[pool.web]\nlisten = 127.0.0.1:9000\npeers = 127.0.0.1, 192.0.2.1\n",
-        "[pool.web]\nlisten =\npeers = 10.0.0.0/8\n", /* an inherited socket */
+    static const char *const open[][2] = {
+        {"[pool.web]\nlisten = 0.0.0.0:9000\n", ":2: [pool.web] listen"},
+        {"[pool.web]\nlisten = [::]:9000\n", ":2: [pool.web] listen"},
+        {"[pool.web]\nlisten = 192.0.2.1:9000\npeers = 127.0.0.1\n", ":2: [pool.web] listen"},
+        {"[pool.web]\nlisten = 127.0.0.1:9000\npeers = 127.0.0.1, 192.0.2.1\n", ":3: [pool.web] peers"},
+        {"[pool.web]\nlisten =\npeers = 10.0.0.0/8\n", ":3: [pool.web] peers"}, /* an inherited socket */
     };
     static const char *const shut[] = {
         "[pool.web]\nlisten = 127.0.0.1:9000\n",
@@ -397,9 +399,11 @@ static void doors(void **state) {
         "[pool.web]\nlisten =\npeers = www-data 127.0.0.1\n",
         "[pool.web]\nlisten = 0.0.0.0:9000\npeers = 10.0.0.0/8\nsecret_file = /etc/s\n",
     };
-    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
-        assert_non_null(strstr(refusal(open[i]), "[pool.web] secret_file: it must be set where other "
-                                                 "machines can connect (see listen and peers)"));
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+        const char *told = refusal(open[i][0]);
+        assert_ptr_equal(strstr(told, open[i][1]), told);
+        assert_non_null(strstr(told, ": where other machines can connect, secret_file must be set"));
+    }
     for (size_t i = 0; i < sizeof shut / sizeof *shut; i++) {
         struct conf *conf = read_good(shut[i]);
         conf_free(conf);
