@@ -244,9 +244,11 @@ def test_init_script(machine):
 
     good = machine.path("/etc/gatehouse/gatehouse.conf").read_text("utf-8")
     machine.write("/etc/gatehouse/gatehouse.conf", "[session]\nidle = never\n")
-    refused = machine.tried(script + " reload")
+    refused = [machine.tried(f"{script} {word}") for word in ("reload", "restart", "upgrade")]
     machine.write("/etc/gatehouse/gatehouse.conf", good)
-    assert refused.returncode == 1 and "idle" in refused.stdout
+    for done in refused:
+        assert done.returncode == 1 and "idle" in done.stdout and "goes on as it was" in done.stdout
+    assert masters(machine) == [master]
 
     workers_change(machine, lambda: machine.run(script + " upgrade"))
     assert masters(machine) == [master]
