@@ -145,6 +145,8 @@ bool input_confirms(const char *question);
 /* CTL_DONE, or CTL_NO_STORE after saying which store cannot be reached. */
 int reach_database(struct ctl *ctl);
 int reach_redis(struct ctl *ctl);
+/* After MariaDB refused something: true after saying that the schema lacks a step, and what to do. */
+bool blame_schema(const struct ctl *ctl);
 /* Says that a store failed on the way, and returns CTL_NO_STORE. */
 int store_failed(const struct ctl *ctl);
 /* CTL_DONE, or the exit code after saying that nobody has this name. */

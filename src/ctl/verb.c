@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "store/migrate.h"
 
 int reach_database(struct ctl *ctl) {
     if (db_connect(ctl->realm.db) == ANSWER_YES)
@@ -19,11 +20,33 @@ int reach_redis(struct ctl *ctl) {
                 cache_why(ctl->realm.cache), ctl_conf_path(ctl));
 }
 
+/* Whether the schema lacks a step.  Where MariaDB cannot be asked, this is not known. */
+static bool schema_is_behind(const struct ctl *ctl) {
+    size_t count;
+    const char *newer;
+    const struct migration *steps = migrate_status(ctl->realm.db, ctl->arena, &count, &newer);
+    for (size_t i = 0; steps != NULL && i < count; i++)
+        if (!steps[i].applied)
+            return true;
+    return false;
+}
+
+bool blame_schema(const struct ctl *ctl) {
+    const char *why = arena_str(ctl->arena, db_why(ctl->realm.db));
+    if (why[0] == '\0' || !schema_is_behind(ctl))
+        return false;
+    fail(CTL_NO_STORE, "the schema is not this program's (MariaDB: %s): run gatehousectl db migrate", why);
+    return true;
+}
+
 int store_failed(const struct ctl *ctl) {
+    const char *why = arena_str(ctl->arena, db_why(ctl->realm.db));
+    if (blame_schema(ctl))
+        return CTL_NO_STORE;
     return fail(CTL_NO_STORE,
                 "a store failed on the way (MariaDB: %s; Redis: %s): run the same command again "
                 "when it answers",
-                db_why(ctl->realm.db), cache_why(ctl->realm.cache));
+                why, cache_why(ctl->realm.cache));
 }
 
 int find_user(struct ctl *ctl, const char *name, struct user *user) {

@@ -81,11 +81,14 @@ static void report(struct run *run, const struct import_row *rows, size_t count)
 }
 
 static int broke_off(const struct run *run) {
+    const char *why = arena_str(run->ctl->arena, db_why(run->ctl->realm.db));
+    if (blame_schema(run->ctl))
+        return CTL_NO_STORE;
     return fail(
         CTL_NO_STORE,
         "MariaDB failed on the way: %s; everything up to line %lld is done: give the same command "
         "again when it answers, it passes over who is there already",
-        db_why(run->ctl->realm.db), (long long)run->last_line);
+        why, (long long)run->last_line);
 }
 
 static int import_rows(struct run *run) {

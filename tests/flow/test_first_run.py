@@ -88,7 +88,7 @@ def test_a_store_that_is_away(starts, changes, words):
     assert code == 0 and "worker died" not in said, said
 
 
-def test_no_schema(site, starts):
+def test_no_schema(site, starts, conf):  # noqa: F811
     name = "first_" + os.urandom(4).hex()
     database(site, name)
     try:
@@ -97,6 +97,11 @@ def test_no_schema(site, starts):
         assert code == STORE and "gatehousectl db migrate" in said
         code, said = starts(url, until="db migrate")
         assert code == 0 and len(re.findall(r"level=error.* cure=.*db migrate", said)) == 1, said
+        for words in (["user", "list"], ["user", "show", "anna"], ["session", "revoke", "--user", "anna"],
+                      ["client", "list"], ["user", "import", "-"], ["audit"]):
+            done = site.ctl(*words, stdin="email,passwordHash\nanna@example.org,*\n", conf=conf(url))
+            assert done.returncode == STORE and "run gatehousectl db migrate" in done.stderr, done
+            assert "again" not in done.stderr
     finally:
         site.sql(f"DROP DATABASE {name}")
         site.sql(f"REVOKE ALL PRIVILEGES ON {name}.* FROM '{site.env['MARIADB_USER']}'@'localhost'")
