@@ -141,8 +141,14 @@ static int distance(const char *a, const char *b) {
     return row[b_len];
 }
 
+/* What is secret stands in a file of its own: password is password_file. */
+static bool is_file_of(const char *given, const char *known) {
+    size_t len = strlen(given);
+    return strncmp(given, known, len) == 0 && strcmp(known + len, "_file") == 0;
+}
+
 static void consider(const char *given, const char *known, const char **best, int *best_distance) {
-    int d = distance(given, known);
+    int d = is_file_of(given, known) ? 0 : distance(given, known);
     if (d < *best_distance) {
         *best_distance = d;
         *best = known;
