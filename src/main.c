@@ -221,12 +221,21 @@ static bool check_database(struct realm *realm) {
     return reached && current;
 }
 
+/* Whether Redis wants a password, another one, or none. */
+static bool is_of_password(const char *why) {
+    return strstr(why, "WRONGPASS") != NULL || strstr(why, "NOAUTH") != NULL ||
+           strstr(why, "ERR AUTH") != NULL || strstr(why, "invalid password") != NULL;
+}
+
 static bool check_redis(struct realm *realm) {
     struct durability durability;
     if (cache_connect(realm->cache) != ANSWER_YES) {
-        fprintf(stderr, "gatehouse: Redis cannot be reached at %s: %s; start it, or mend [redis] url in %s "
-                        "or GATEHOUSE_REDIS_URL (gatehousectl doctor looks closer)\n",
-                cache_address(realm->cache), cache_why(realm->cache), conf_path);
+        bool there = is_of_password(cache_why(realm->cache));
+        fprintf(stderr, "gatehouse: Redis cannot be reached at %s: %s; %s in %s or %s (gatehousectl doctor "
+                        "looks closer)\n",
+                cache_address(realm->cache), cache_why(realm->cache),
+                there ? "mend the password, [redis] password_file or url," : "start it, or mend [redis] url",
+                conf_path, there ? "GATEHOUSE_REDIS_PASSWORD_FILE" : "GATEHOUSE_REDIS_URL");
         return false;
     }
     struct arena *arena = arena_new(8 * 1024);

@@ -88,6 +88,15 @@ def test_a_store_that_is_away(starts, changes, words):
     assert code == 0 and "worker died" not in said, said
 
 
+def test_a_password_that_redis_does_not_take(site, starts, tmp_path):
+    password = tmp_path / "password"
+    password.write_text("of another Redis\n")
+    password.chmod(0o600)
+    code, said = starts(f"redis.password_file={password}", options=("-t",))
+    assert code == STORE and "AUTH" in said and "start it" not in said
+    assert "mend the password, [redis] password_file or url, in FILE" in said
+
+
 def test_no_schema(site, starts, conf):  # noqa: F811
     name = "first_" + os.urandom(4).hex()
     database(site, name)
