@@ -2,6 +2,7 @@
  * gatehouse: reads the options, makes a service of the configuration, and hands it to the pool.
  * What workers do is in serve.c; every decision is further down.
  */
+#include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -184,16 +185,26 @@ static struct site *read_or_say_why(void) {
     return site;
 }
 
+/* The exit code, after all that was asked for went to standard output. */
+static int printed(void) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EX_OK;
+    fprintf(stderr, "gatehouse: standard output cannot be written: %s\n", strerror(errno));
+    return EX_IOERR;
+}
+
 static int print_effective(void) {
     struct site *site = read_or_say_why();
     if (site == NULL)
         return EX_CONFIG;
     struct service *service = service_new(site);
     int problem = pool_check(&service->plan);
-    if (problem == EX_OK)
+    if (problem == EX_OK) {
         conf_dump(site->conf, stdout);
+        problem = printed();
+    }
     unload(&service->plan);
-    return problem != EX_OK ? problem : fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+    return problem;
 }
 
 /* Whether MariaDB can be asked and its schema is the one this program was made for. */
@@ -377,7 +388,7 @@ int main(int argc, char **argv) {
             break;
         default:
             fputs(usage, option == 'h' ? stdout : stderr);
-            return option == 'h' ? EX_OK : 2;
+            return option == 'h' ? printed() : 2;
         }
     }
     if (optind < argc) {
@@ -391,10 +402,10 @@ int main(int argc, char **argv) {
         return print_effective();
     case ACTION_EXAMPLE:
         conf_example(stdout);
-        return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+        return printed();
     case ACTION_VERSION:
         puts(PACKAGE_STRING);
-        return EX_OK;
+        return printed();
     default:
         return run(argv, foreground);
     }

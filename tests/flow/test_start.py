@@ -10,7 +10,7 @@ import pytest
 
 from gate import plain_environment
 
-EX_UNAVAILABLE, EX_CONFIG = 69, 78
+EX_UNAVAILABLE, EX_IOERR, EX_CONFIG = 69, 74, 78
 
 
 def gatehouse(site, *args, **environment):
@@ -235,6 +235,15 @@ def test_help(site, option):
     done = gatehouse(site, option)
     assert done.returncode == 0
     assert done.stdout.startswith("usage: gatehouse ") and "-t " in done.stdout
+
+
+@pytest.mark.parametrize("option", ["-E", "-h", "-T", "-V"])
+def test_what_cannot_be_written_was_not_said(site, option):
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([os.path.join(site.env["BIN_DIR"], "gatehouse"), "-c", site.env["CONF"], option],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=30, check=False,
+                              env=plain_environment())
+    assert done.returncode == EX_IOERR and "No space left" in done.stderr
 
 
 def proc_status(pid):
