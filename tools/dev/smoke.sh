@@ -14,8 +14,8 @@ step() {
     ANSWER=${out#*$'\n\n'}
     [ "$ANSWER" != "$out" ] || ANSWER=''
     printf '\n%s: %s %s -> %s\n' "$name" "$method" "/${SMOKE_URL#*://*/}$path" "$status"
-    # Long tokens would fill the screen.
-    [ -z "$ANSWER" ] || sed 's/\("[A-Za-z0-9_.-]\{24\}\)[A-Za-z0-9_.-]\{20,\}"/\1..."/g; s/^/  /' \
+    # Tokens are secret, and long ones would fill the screen.
+    [ -z "$ANSWER" ] || sed 's/\("[A-Za-z0-9_.-]\{24\}\)[A-Za-z0-9_.-]\{16,\}"/\1..."/g; s/^/  /' \
         <<<"$ANSWER"
     if [ "$status" != "$expected" ]; then
         [ "$status" != 429 ] || say "  Too many of these from one address just now; an instance of" \
