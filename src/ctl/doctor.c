@@ -69,8 +69,9 @@ static void examine(struct doctor *doctor) {
 
 static int sum_up(struct doctor *doctor) {
     int64_t warnings = doctor->counts[DOCTOR_WARN], failures = doctor->counts[DOCTOR_FAIL];
-    out_line(doctor->ctl, "%lld good, %lld warnings, %lld failures",
-             (long long)doctor->counts[DOCTOR_OK], (long long)warnings, (long long)failures);
+    out_line(doctor->ctl, "%lld good, %lld warning%s, %lld failure%s",
+             (long long)doctor->counts[DOCTOR_OK], (long long)warnings, warnings == 1 ? "" : "s",
+             (long long)failures, failures == 1 ? "" : "s");
     json *answer = json_new_object();
     json_add(answer, "findings", doctor->findings);
     json_add_int(answer, "good", doctor->counts[DOCTOR_OK]);

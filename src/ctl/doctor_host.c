@@ -199,8 +199,9 @@ static void look_at_service(struct doctor *doctor, const json *service) {
                         "the pool %s has no worker", service_text(pool, "name"));
         else if (deaths > 0)
             doctor_says(doctor, DOCTOR_WARN, "service", "look for \"worker died\" in the log",
-                        "%lld workers of the pool %s have ended unasked", (long long)deaths,
-                        service_text(pool, "name"));
+                        deaths == 1 ? "%lld worker of the pool %s has ended unasked"
+                                    : "%lld workers of the pool %s have ended unasked",
+                        (long long)deaths, service_text(pool, "name"));
     }
 }
 

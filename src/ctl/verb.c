@@ -39,14 +39,19 @@ bool blame_schema(const struct ctl *ctl) {
     return true;
 }
 
+static const char *reasons(struct arena *arena, const char *mariadb, const char *redis) {
+    if (mariadb[0] != '\0' && redis[0] != '\0')
+        return arena_printf(arena, "MariaDB: %s; Redis: %s", mariadb, redis);
+    return arena_printf(arena, mariadb[0] != '\0' ? "MariaDB: %s" : "Redis: %s",
+                        mariadb[0] != '\0' ? mariadb : redis[0] != '\0' ? redis : "not what was expected");
+}
+
 int store_failed(const struct ctl *ctl) {
     const char *why = arena_str(ctl->arena, db_why(ctl->realm.db));
     if (blame_schema(ctl))
         return CTL_NO_STORE;
-    return fail(CTL_NO_STORE,
-                "a store failed on the way (MariaDB: %s; Redis: %s): run the same command again "
-                "when it answers",
-                why, cache_why(ctl->realm.cache));
+    return fail(CTL_NO_STORE, "a store failed on the way (%s): run the same command again when it answers",
+                reasons(ctl->arena, why, cache_why(ctl->realm.cache)));
 }
 
 int find_user(struct ctl *ctl, const char *name, struct user *user) {

@@ -111,14 +111,14 @@ static int import_rows(struct run *run) {
 }
 
 static int sum_up(const struct run *run) {
-    int64_t ms = clock_mono_ms() - run->begun;
+    int64_t ms = clock_mono_ms() - run->begun, rate = rate_of(run);
     clear_progress(run);
     out_line(run->ctl,
-             "%lld %s, %lld there already, %lld refused, in %lld.%lld s (%lld rows a second)%s",
+             "%lld %s, %lld there already, %lld refused, in %lld.%lld s (%lld row%s a second)%s",
              (long long)run->counts[IMPORT_DONE], run->dry ? "would be imported" : "imported",
              (long long)run->counts[IMPORT_THERE], (long long)run->counts[IMPORT_REFUSED],
-             (long long)(ms / 1000), (long long)(ms % 1000 / 100), (long long)rate_of(run),
-             run->dry ? "; nothing was changed" : "");
+             (long long)(ms / 1000), (long long)(ms % 1000 / 100), (long long)rate,
+             rate == 1 ? "" : "s", run->dry ? "; nothing was changed" : "");
     json *object = json_new_object();
     json_add_bool(object, "dryRun", run->dry);
     json_add_int(object, "imported", run->counts[IMPORT_DONE]);

@@ -127,11 +127,12 @@ static void show_times(struct ctl *ctl, const json *service) {
 }
 
 static bool show_service(struct ctl *ctl, const json *service) {
-    out_line(ctl, "gatehouse %s is %s: process %lld, since %s, generation %lld, %lld requests",
+    int64_t requests = service_int(service, "requests");
+    out_line(ctl, "gatehouse %s is %s: process %lld, since %s, generation %lld, %lld request%s",
              service_text(service, "version"), service_text(service, "state"),
              (long long)service_int(service, "pid"), service_text(service, "startedAt"),
-             (long long)service_int(service, "generation"),
-             (long long)service_int(service, "requests"));
+             (long long)service_int(service, "generation"), (long long)requests,
+             requests == 1 ? "" : "s");
     out_line(ctl, "%s", "");
     bool served = show_pools(ctl, service);
     out_line(ctl, "%s", "");

@@ -244,8 +244,13 @@ def test_the_service_that_runs(site):
     assert "ok    service    gatehouse" in told and site.env["MASTER_PID"] in told
     assert "WARN  conf       abuse limits are off" in told
     assert re.search(r"^ +-> set enabled = yes", told, re.M)
-    assert re.search(r"^\d+ good, \d+ warnings, 0 failures$", told, re.M)
+    assert re.search(r"^\d+ good, (1 warning|\d+ warnings), 0 failures$", told, re.M)
     exits(site.ctl("doctor", "--web", "none", "--strict"), REFUSED)
+
+
+def test_one_failure_is_not_several(site, conf):  # noqa: F811
+    done = site.ctl("doctor", "--web", "none", conf=conf("redis.url=unix:///nowhere/redis.sock"))
+    assert re.search(r"warnings?, 1 failure$", done.stdout, re.M), done.stdout
 
 
 def test_what_runs_is_looked_at(site):
