@@ -102,8 +102,8 @@ static void explain(const struct option *option, const char *initial, FILE *out)
 void conf_example(FILE *out) {
     static const char *const pools[] = {"web", "login"};
     comment("gatehouse.conf: every option, with its default behind a comment sign. Durations are "
-            "written 500ms 10s 15m 24h 30d, sizes 64k 1m. An empty value means the default. Each "
-            "option can be set in the environment too, as GATEHOUSE_SECTION_KEY; see "
+            "written 500ms 10s 15m 24h 30d, sizes 64k 1m. An empty value means the default, but for "
+            "listen. Each option can be set in the environment too, as GATEHOUSE_SECTION_KEY; see "
             "gatehouse.conf(5).",
             out);
     for (size_t i = 0; i < CONF_OPTION_COUNT; i++) {
