@@ -46,8 +46,8 @@ OPT_TEXT(redis, url, "redis://127.0.0.1:6379/0", check_redis_url,
          "redis+sentinel://[user:password@]host[:port],host[:port]/primary[/db] where sentinels know "
          "which Redis is the primary. With TLS rediss:// or rediss+sentinel://.")
 OPT_TEXT(redis, password_file, "", check_path,
-         "A file that holds the Redis password (systemd credentials: a path below "
-         "$CREDENTIALS_DIRECTORY).")
+         "A file that holds the Redis password; an absolute path. A credential of systemd's is "
+         "/run/credentials/gatehouse.service/NAME.")
 OPT_TEXT(redis, sentinel_user, "", NULL,
          "The user to log in to the sentinels as; empty: their default user.")
 OPT_TEXT(redis, sentinel_password_file, "", check_path,
@@ -76,7 +76,7 @@ OPT_TEXT(mariadb, url, "mariadb://gatehouse@localhost/gatehouse", check_mariadb_
 OPT_TEXT(mariadb, socket, "", check_path,
          "The server's Unix socket; used instead of host and port when it is set.")
 OPT_TEXT(mariadb, password_file, "", check_path,
-         "A file that holds the MariaDB password.")
+         "A file that holds the MariaDB password; an absolute path, as for Redis.")
 OPT_BOOL(mariadb, tls, "no",
          "Whether MariaDB is spoken to with TLS; a server that has none is then refused. A Unix socket "
          "(socket) needs none, and gets none.")
