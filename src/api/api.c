@@ -68,6 +68,26 @@ static void answer_options(struct request *request, const char *allow) {
     reply_empty(request, 204);
 }
 
+/* Whether the path is the very one that the client asked for.  What it wrote may be meant to mislead, so
+ * nothing in it is decoded or mended: another spelling is another page. */
+static bool asked_for_itself(const struct request *request) {
+    size_t len = strlen(request->path);
+    return request->uri != NULL && strncmp(request->uri, request->path, len) == 0 &&
+           (request->uri[len] == '\0' || request->uri[len] == '?');
+}
+
+/* On the path of the check: whether this is one, by a method that is not its own.  nginx's auth_request takes
+ * method and REQUEST_URI from the page that is to be seen, and any 2xx for a yes.  So OPTIONS is a check as
+ * well, unless a browser asks about the check itself; and always where a role is demanded, or where it does
+ * not show which of the two it is. */
+static bool is_check(const struct request *request) {
+    bool itself = asked_for_itself(request);
+    if (request->method == METHOD_OPTIONS)
+        return !itself || request->required_roles != NULL || request->wanted_method == NULL ||
+               origin_listed(request) == NULL;
+    return request->uri != NULL && !itself;
+}
+
 static bool route_is_known(struct request *request) {
     char allow[64];
     if (request->fcgi->role == FCGI_ROLE_AUTHORIZER) {
@@ -82,6 +102,10 @@ static bool route_is_known(struct request *request) {
         return false;
     case ROUTE_NO_SUCH_METHOD:
         break;
+    }
+    if (routes_names_verify(request) && is_check(request)) {
+        request->route = routes_verify();
+        return true;
     }
     if (request->method == METHOD_OPTIONS) {
         answer_options(request, allow);
@@ -188,9 +212,10 @@ static void refuse_credential(struct request *request, enum error_code code) {
     reply_error(request, code);
 }
 
+/* A check changes nothing, and its method may be that of the page. */
 static bool is_write(const struct request *request) {
     return request->method != METHOD_GET && request->method != METHOD_HEAD &&
-           request->fcgi->role == FCGI_ROLE_RESPONDER;
+           request->route != routes_verify();
 }
 
 static void run_handler(struct request *request);

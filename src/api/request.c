@@ -9,7 +9,7 @@
 
 #define USER_AGENT_MAX 512
 #define REQUEST_ID_MAX 64
-#define LONGEST_NAME   27
+#define LONGEST_NAME   34
 #define REPEATED_MOST  16
 
 /* The parameters that are read.  DOCUMENT_URI is nginx's path, in sub-requests too; SCRIPT_NAME and
@@ -26,6 +26,7 @@ enum param {
     PARAM_SESSION_ID,
     PARAM_COOKIE,
     PARAM_ORIGIN,
+    PARAM_WANTED_METHOD,
     PARAM_FETCH_SITE,
     PARAM_HOST,
     PARAM_HTTPS,
@@ -57,6 +58,7 @@ static const struct {
     [PARAM_SESSION_ID] = NAME("HTTP_X_SESSION_ID"),
     [PARAM_COOKIE] = NAME("HTTP_COOKIE"),
     [PARAM_ORIGIN] = NAME("HTTP_ORIGIN"),
+    [PARAM_WANTED_METHOD] = NAME("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     [PARAM_FETCH_SITE] = NAME("HTTP_SEC_FETCH_SITE"),
     [PARAM_HOST] = NAME("HTTP_HOST"),
     [PARAM_HTTPS] = NAME("HTTPS"),
@@ -183,6 +185,7 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->session_header = unless_empty(values[PARAM_SESSION_ID]);
     request->cookie = unless_empty(values[PARAM_COOKIE]);
     request->origin = unless_empty(values[PARAM_ORIGIN]);
+    request->wanted_method = unless_empty(values[PARAM_WANTED_METHOD]);
     request->fetch_site = unless_empty(values[PARAM_FETCH_SITE]);
     request->host = unless_empty(values[PARAM_HOST]);
     request->https = values[PARAM_HTTPS] != NULL && strcmp(values[PARAM_HTTPS], "off") != 0;

@@ -30,9 +30,11 @@ struct request {
     /* What came. */
     enum method method;
     const char *path; /* without the query */
+    const char *uri;  /* what the client asked for, as it wrote it */
     const char *content_type, *content_length;
     const char *authorization, *session_header, *cookie;
     const char *origin, *fetch_site, *host;
+    const char *wanted_method; /* what a preflight is about */
     bool https;
     const char *user_agent;
     const char *address;      /* never NULL */
@@ -41,7 +43,7 @@ struct request {
     const char *secret; /* what the web server shows to be known by */
     bool secret_repeated;
     bool apache_check; /* an authorizer's request, from Apache */
-    const char *login_page, *uri, *accept; /* where an authorizer leads a person who is refused */
+    const char *login_page, *accept; /* where an authorizer leads a person who is refused */
 
     /* What the front door found out. */
     const struct route *route;

@@ -58,6 +58,11 @@ static const char *below_base(const struct request *request) {
     return strncmp(request->path, base, len) == 0 ? request->path + len : NULL;
 }
 
+bool routes_names_verify(const struct request *request) {
+    const char *path = below_base(request);
+    return path != NULL && strcmp(path, routes_verify()->path) == 0;
+}
+
 /* Whether a row's path is this one; {id} takes one segment that is not empty. */
 static bool matches(const struct route *route, const char *path, const char **segment) {
     const char *brace = strchr(route->path, '{');

@@ -46,6 +46,9 @@ enum route_found routes_find(struct request *request, char *allow, size_t allow_
 /* The check of an authorizer, which has no path of its own. */
 const struct route *routes_verify(void);
 
+/* Whether request->path is that of the check, whatever the method. */
+bool routes_names_verify(const struct request *request);
+
 /* A row's number, from 0; NULL, which is no route, has the number behind the last. */
 unsigned routes_index(const struct route *route);
 

@@ -6,7 +6,7 @@ import pytest
 
 from fastcgi import BEGIN, PARAMS, STDIN, pair, receive, record
 
-from gate import ADMIN, PRIVATE, alive, dead, fresh_name, granted, refused
+from gate import ADMIN, PRIVATE, alive, dead, fresh_name, granted, refused, set_cookies
 
 IDENTITY = ["Remote-User", "Remote-User-Id", "Remote-Email", "Remote-Name", "Remote-Groups",
             "Remote-Session"]
@@ -134,18 +134,26 @@ def test_location_with_a_role_needs_a_credential_first(site):
     assert private(site, "garbage", ADMIN).status_code == 401
 
 
-def demanding(site, access, *demands):
-    """The status of a check whose web server names AUTH_REQUIRE_ROLE as often as there are demands."""
-    params = [("REQUEST_METHOD", "GET"), ("DOCUMENT_URI", site.base + "/verify"),
-              ("REMOTE_ADDR", "127.0.0.1"), ("HTTP_AUTHORIZATION", "Bearer " + access),
-              *(("AUTH_REQUIRE_ROLE", roles) for roles in demands)]
-    block = b"".join(pair(name, value) for name, value in params)
+def answer_to(site, *params):
+    """The answer to a check of which the web server says this."""
+    block = b"".join(pair(name, value) for name, value in (("DOCUMENT_URI", site.base + "/verify"),
+                                                           ("REMOTE_ADDR", "127.0.0.1"), *params))
     with socket.socket(socket.AF_UNIX) as link:
         link.settimeout(15)
         link.connect(site.conf("pool.web", "listen"))
         link.sendall(record(BEGIN, b"\0\1" + bytes(6)) + record(PARAMS, block) + record(PARAMS) +
                      record(STDIN))
-        return int(receive(link).split()[1])
+        return receive(link).decode("latin-1")
+
+
+def status_of(answer):
+    return int(answer.split()[1])
+
+
+def demanding(site, access, *demands):
+    """The status of a check whose web server names AUTH_REQUIRE_ROLE as often as there are demands."""
+    return status_of(answer_to(site, ("REQUEST_METHOD", "GET"), ("HTTP_AUTHORIZATION", "Bearer " + access),
+                       *(("AUTH_REQUIRE_ROLE", roles) for roles in demands)))
 
 
 def test_demands_that_are_made_twice_both_hold(site, user):
@@ -158,6 +166,81 @@ def test_demands_that_are_made_twice_both_hold(site, user):
             (["admin,editor", "staff,admin"], 204), (["editor", "staff", "admin"], 403),
             (["editor", "editor"], 204), (["editor", ""], 204), (["", "admin"], 403)):
         assert demanding(site, access, *demands) == status, demands
+
+
+# A sub-request of nginx's that has the page's own method and address (fastcgi_params as they come).
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "options", ""]
+PREFLIGHT = [("HTTP_ORIGIN", "https://app.example.org"), ("HTTP_ACCESS_CONTROL_REQUEST_METHOD", "GET")]
+
+
+@pytest.fixture(scope="module")
+def listed(other):
+    """A site that lists an origin, and an access token there."""
+    user = other.add_user()
+    login = other.post("/login", {"email": user.email, "password": user.password})
+    return other, set_cookies(login)[other.cookie_name].value
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_check_by_the_method_of_the_page(listed, method):
+    site, access = listed
+    asked = [("REQUEST_METHOD", method), ("REQUEST_URI", "/app/x"), ("CONTENT_LENGTH", "3"),
+             ("CONTENT_TYPE", "text/plain")]
+    carried = [("HTTP_AUTHORIZATION", "Bearer " + access)], [("HTTP_X_SESSION_ID", access)], [
+        ("HTTP_COOKIE", f"{site.cookie_name}={access}"), ("HTTP_SEC_FETCH_SITE", "cross-site")]
+    for role, expected in ((), 204), ([("AUTH_REQUIRE_ROLE", "admin")], 403):
+        for extra in ((), PREFLIGHT):
+            for credential in ((), [("HTTP_AUTHORIZATION", "Bearer x")]):
+                assert status_of(answer_to(site, *asked, *role, *extra, *credential)) == 401
+            for credential in carried:
+                answer = answer_to(site, *asked, *role, *extra, *credential)
+                assert status_of(answer) == expected and "Set-Cookie" not in answer
+                assert ("Remote-User-Id: " in answer) == (expected == 204)
+
+
+@pytest.mark.parametrize("uri", [
+    "{0}/verify/", "{0}/verify/../../app/x", "{0}//verify", "/{0}/verify", "{0}/%76erify", "{0}/verify%3f",
+    "{0}/verify%00", "{0}/verify;x", "{0}/verify#", "{0}/verify&", "{0}/verif", "{0}/VERIFY", " {0}/verify",
+    "http://x{0}/verify", "{0}/x/../verify", "{0}/./verify", "{0}\\verify", "?{0}/verify", "/app/?{0}/verify",
+    "{0}/sessions", "*", "/",
+])
+def test_another_address_is_another_page(listed, uri):
+    site, access = listed
+    at = ("REQUEST_URI", uri.format(site.base))
+    for method in METHODS:
+        asked = [("REQUEST_METHOD", method), at, *PREFLIGHT]
+        assert status_of(answer_to(site, *asked)) == 401
+        assert status_of(answer_to(site, *asked, ("HTTP_AUTHORIZATION", "Bearer " + access))) == 204
+
+
+@pytest.mark.parametrize("query", ["", "?", "?a=/app/x"])
+def test_the_check_itself_by_other_methods(listed, query):
+    site, access = listed
+    at = ("REQUEST_URI", site.base + "/verify" + query)
+    credential = ("HTTP_AUTHORIZATION", "Bearer " + access)
+    for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND", "options"):
+        for more in ((), (credential,)):
+            answer = answer_to(site, ("REQUEST_METHOD", method), at, *more)
+            assert status_of(answer) == 405 and "\r\nAllow: GET, HEAD, OPTIONS\r\n" in answer
+    answer = answer_to(site, ("REQUEST_METHOD", "OPTIONS"), at, *PREFLIGHT)
+    assert status_of(answer) == 204 and "Remote-" not in answer
+    assert "\r\nAccess-Control-Allow-Methods: GET, HEAD, OPTIONS\r\n" in answer
+    # What is no preflight from a listed origin, and what asks for a role, is a check.
+    elsewhere = [("HTTP_ORIGIN", "https://evil.example"), PREFLIGHT[1]]
+    for more in ((), PREFLIGHT[:1], PREFLIGHT[1:], elsewhere, [*PREFLIGHT, ("AUTH_REQUIRE_ROLE", "admin")]):
+        assert status_of(answer_to(site, ("REQUEST_METHOD", "OPTIONS"), at, *more)) == 401
+
+
+def test_where_it_does_not_show_what_was_asked_for(listed):
+    site, access = listed
+    credential = ("HTTP_AUTHORIZATION", "Bearer " + access)
+    for more in ((), PREFLIGHT):
+        assert status_of(answer_to(site, ("REQUEST_METHOD", "OPTIONS"), *more)) == 401
+        assert status_of(answer_to(site, ("REQUEST_METHOD", "OPTIONS"), ("REQUEST_URI", ""), *more)) == 401
+        assert status_of(answer_to(site, ("REQUEST_METHOD", "OPTIONS"), credential, *more)) == 204
+    for method in ("POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
+        assert status_of(answer_to(site, ("REQUEST_METHOD", method), credential)) == 405
 
 
 FORGED_ROLE = ["AUTH_REQUIRE_ROLE", "Auth-Require-Role", "X-Auth-Require-Role",

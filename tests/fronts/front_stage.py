@@ -24,13 +24,15 @@ def ways(front):
     return ["direct"] if own else WAYS
 
 
+LISTED = "https://app.example.org"
+
 PLACES = [(front, way) for front in FRONTS for way in ways(front)]
 
 
 class Stage(Instance):
     def __init__(self, directory):
         super().__init__(directory, {"redis.timeout": "1s", "pool.web.workers": "2",
-                                     "pool.login.workers": "1"})
+                                     "pool.login.workers": "1", "cookie.origins": LISTED})
         self.place = None
         self._site = None
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from front_ask import ask, bearer, refuses
-from front_stage import MARK, TOP
+from front_stage import LISTED, MARK, TOP
 from gate import PASSWORD, free_ports, wait_until
 from test_front_identity import FORGED, of
 
@@ -249,6 +249,81 @@ def test_names_with_underscores_where_they_are_let_in(own, upstream, nginx, peop
     told = heard(ask(site, "/proxied", forged + bearer(people["admin"].access)))
     assert told["remoteuser"] == of(people["admin"])["REMOTE_USER"]
     assert "forged" not in told.values()
+
+
+# A configuration written by hand, without the shipped files: the sub-request has the page's own method.
+
+
+@pytest.fixture
+def by_hand(nginx, tmp_path):
+    """by_hand[role]: a server whose pages are for everybody signed in, or for those with the role."""
+    ports = dict(zip(("", "admin"), map(int, free_ports(2))))
+    text = "".join(f"""
+        server {{
+            listen 127.0.0.1:{port};
+            location /auth/ {{
+                include /etc/nginx/fastcgi_params;
+                fastcgi_param AUTH_REQUIRE_ROLE "{role}";
+                fastcgi_pass unix:{nginx.conf("pool.web", "listen")};
+            }}
+            location /app/ {{ auth_request /auth/verify; try_files "" @page; }}
+            location @page {{ return 200 "{MARK}"; }}
+        }}""" for role, port in ports.items())
+    with Nginx(tmp_path, text) as run:
+        for port in ports.values():
+            run.wait_for(port)
+        yield {role: Place(port) for role, port in ports.items()}
+
+
+PREFLIGHT = [("Origin", LISTED), ("Access-Control-Request-Method", "GET")]
+OWN_WORDS = {"TRACE": 405, "get": 400} # of nginx's, for what it takes for no method
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND",
+                                    "MKCOL", "LOCK", "TRACE", "get"])
+def test_a_configuration_by_hand(by_hand, people, method):
+    """Whatever the method of the page, the credential and the role decide."""
+    cookie = [("Cookie", "__Host-session=" + people["admin"].session)]
+    rows = [("", None, [], 401), ("", None, PREFLIGHT, 401), ("", "garbage", PREFLIGHT, 401),
+            ("", "member", [], 200), ("", None, cookie, 200), ("admin", None, [], 401),
+            ("admin", None, PREFLIGHT, 401), ("admin", "member", PREFLIGHT, 403),
+            ("admin", "admin", [], 200)]
+    for role, who, headers, status in rows:
+        token = people[who].access if who in people and who else who
+        answer = ask(by_hand[role], "/app/x", bearer(token) + headers, method=method)
+        assert answer.status == OWN_WORDS.get(method, status), (role, who, headers, answer)
+        assert (MARK in answer.text) == (answer.status == 200 and method != "HEAD")
+
+
+@pytest.mark.parametrize("target", [
+    "/app/x", "/app/auth/verify", "/app/?/auth/verify", "/auth/verify/../../app/x",
+    "/auth/../app/auth/verify", "/auth/verify/..%2f..%2fapp/x", "/app/..//app/x",
+    "//auth/verify/../../app/x", "/auth/verify%3f/../../app/x", "/auth/verify#/../../app/x",
+    "/auth/%76erify/../../app/x", "/auth/./verify/../../app/x",
+    "http://localhost/app/x", "http://localhost/auth/verify/../../app/x", "http://auth/verify/../app/x",
+])
+def test_no_address_makes_a_page_pass_for_the_check(by_hand, target):
+    for role in ("", "admin"):
+        for method in ("OPTIONS", "GET", "POST", "X"):
+            for headers in ([], PREFLIGHT):
+                answer = ask(by_hand[role], target, headers, method=method)
+                assert answer.status in (400, 401, 404, 405), (method, headers, answer)
+                assert MARK not in answer.text
+
+
+def test_what_asks_for_the_check_itself(by_hand, nginx, people):
+    """A preflight of a listed origin is answered, by the shipped files as well."""
+    for site in (by_hand[""], nginx):
+        for target in ("/auth/verify", "/auth/verify?x=/app/x", "http://localhost/auth/verify"):
+            answer = ask(site, target, PREFLIGHT, method="OPTIONS")
+            assert answer.status == 204 and answer.headers["Allow"] == "GET, HEAD, OPTIONS"
+            assert answer.headers["Access-Control-Allow-Origin"] == LISTED
+            assert ask(site, target, method="OPTIONS").status == 401
+            assert ask(site, target, method="POST").status == 405
+        for target in ("//auth/verify", "/auth/%76erify", "/auth/x/../verify", "/auth/verify#"):
+            assert ask(site, target, PREFLIGHT, method="OPTIONS").status == 401, target
+            assert ask(site, target, bearer(people["member"].access)).status == 204, target
+    assert ask(by_hand["admin"], "/auth/verify", PREFLIGHT, method="OPTIONS").status == 401
 
 
 # The example site as it is: only ports, paths and names of this machine are replaced.

@@ -74,7 +74,8 @@ static const char *const names[] = {
     "HTTP_AUTHORIZATION", "REDIRECT_HTTP_AUTHORIZATION", "HTTP_X_SESSION_ID", "HTTP_COOKIE",
     "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_HOST", "HTTPS", "HTTP_USER_AGENT", "REMOTE_ADDR",
     "REQUEST_ID", "AUTH_REQUIRE_ROLE", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "QUERY_STRING",
-    "REMOTE_USER", "HTTP_REMOTE_USER", "FCGI_APACHE_ROLE", "GATEHOUSE_SECRET",
+    "REMOTE_USER", "HTTP_REMOTE_USER", "FCGI_APACHE_ROLE", "GATEHOUSE_SECRET", "REQUEST_URI",
+    "HTTP_ACCESS_CONTROL_REQUEST_METHOD",
 };
 #define NAMES (sizeof names / sizeof *names)
 
@@ -113,10 +114,36 @@ static int status_of(const struct buf *out, const char **headers_end) {
     return status;
 }
 
+static bool is_named(const struct fcgi_param *param, const char *name) {
+    return param->value_len > 0 && param->name_len == strlen(name) &&
+           memcmp(param->name, name, param->name_len) == 0;
+}
+
+/* On the path of the check: whether nothing shows that the check itself was asked for, and no page. */
+static bool may_be_a_page(const struct buf *params) {
+    static const char check[] = "/auth/verify";
+    const size_t len = sizeof check - 1;
+    struct fcgi_param param;
+    const char *at = params->data, *end = at + params->len;
+    bool path = false, is_check = false, itself = false, role = false;
+    while (params->len > 0 && fcgi_next_param(&at, end, &param) == FCGI_WHOLE) {
+        if (is_named(&param, "DOCUMENT_URI") && !path) {
+            path = true;
+            is_check = param.value_len == len && memcmp(param.value, check, len) == 0;
+        }
+        itself |= is_named(&param, "REQUEST_URI") && param.value_len >= len &&
+                  memcmp(param.value, check, len) == 0 && (param.value_len == len || param.value[len] == '?');
+        role |= is_named(&param, "AUTH_REQUIRE_ROLE");
+    }
+    return is_check && (!itself || role);
+}
+
 /* What may be said without asking anybody. */
 static bool is_free(const struct buf *params) {
     struct fcgi_param param;
     const char *at = params->data, *end = at + params->len;
+    if (may_be_a_page(params))
+        return false;
     while (params->len > 0 && fcgi_next_param(&at, end, &param) == FCGI_WHOLE) {
         if (memmem(param.value, param.value_len, "OPTIONS", 7) != NULL ||
             memmem(param.value, param.value_len, "/logout", 7) != NULL ||

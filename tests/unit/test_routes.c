@@ -154,6 +154,16 @@ static void verify_row(void **state) {
     assert_int_equal(verify->access, ROUTE_FOR_CREDENTIAL);
     assert_int_equal(verify->body, BODY_NONE);
     assert_int_equal(verify->kind, ROUTE_STEPS);
+
+    static const char *const others[] = {"/auth/verify/", "/auth/session", "/auth", "/verify", ""};
+    world_begin(&world);
+    world.request.method = METHOD_POST;
+    world.request.path = "/auth/verify";
+    assert_true(routes_names_verify(&world.request));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        world.request.path = others[i];
+        assert_false(routes_names_verify(&world.request));
+    }
 }
 
 static void other_base_paths(void **state) {
