@@ -232,14 +232,23 @@ static void add_retry(struct request *request, int64_t seconds) {
                  arena_printf(request->arena, "%lld", (long long)seconds));
 }
 
+/* Browsers say whether a page is opened, where the connection is one to be trusted. */
+static bool opens_a_page(const struct request *request) {
+    if (request->method != METHOD_GET && request->method != METHOD_HEAD)
+        return false;
+    if (request->fetch_mode != NULL)
+        return strcmp(request->fetch_mode, "navigate") == 0;
+    if (request->requested_with != NULL && strcmp(request->requested_with, "XMLHttpRequest") == 0)
+        return false;
+    return request->accept != NULL && strstr(request->accept, "text/html") != NULL;
+}
+
 /* An authorizer's refusal is what the browser gets to see.  A person who opened a page is led to the
  * login page where the web server names one (only its configuration can); the way back is the last
  * parameter and is not encoded, as in conf/nginx. */
 static bool leads_to_login(const struct request *request, enum error_code code) {
     return errors[code].status == 401 && request->fcgi->role == FCGI_ROLE_AUTHORIZER &&
-           !request->apache_check && request->login_page != NULL &&
-           (request->method == METHOD_GET || request->method == METHOD_HEAD) &&
-           request->accept != NULL && strstr(request->accept, "text/html") != NULL;
+           !request->apache_check && request->login_page != NULL && opens_a_page(request);
 }
 
 /* Not what a browser would take for the address of another site. */

@@ -37,6 +37,8 @@ enum param {
     PARAM_LOGIN_PAGE,
     PARAM_REQUEST_URI,
     PARAM_ACCEPT,
+    PARAM_FETCH_MODE,
+    PARAM_REQUESTED_WITH,
     PARAM_APACHE_ROLE,
     PARAM_SECRET,
     PARAM_COUNT
@@ -69,6 +71,8 @@ static const struct {
     [PARAM_LOGIN_PAGE] = NAME("AUTH_LOGIN_PAGE"),
     [PARAM_REQUEST_URI] = NAME("REQUEST_URI"),
     [PARAM_ACCEPT] = NAME("HTTP_ACCEPT"),
+    [PARAM_FETCH_MODE] = NAME("HTTP_SEC_FETCH_MODE"),
+    [PARAM_REQUESTED_WITH] = NAME("HTTP_X_REQUESTED_WITH"),
     [PARAM_APACHE_ROLE] = NAME("FCGI_APACHE_ROLE"),
     [PARAM_SECRET] = NAME("GATEHOUSE_SECRET"),
 #undef NAME
@@ -198,6 +202,8 @@ void request_read(struct request *request, struct fcgi_request *fcgi) {
     request->login_page = values[PARAM_LOGIN_PAGE];
     request->uri = values[PARAM_REQUEST_URI];
     request->accept = unless_empty(values[PARAM_ACCEPT]);
+    request->fetch_mode = unless_empty(values[PARAM_FETCH_MODE]);
+    request->requested_with = unless_empty(values[PARAM_REQUESTED_WITH]);
 }
 
 void request_then(struct request *request, void (*step)(struct request *request)) {

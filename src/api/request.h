@@ -43,7 +43,8 @@ struct request {
     const char *secret; /* what the web server shows to be known by */
     bool secret_repeated;
     bool apache_check; /* an authorizer's request, from Apache */
-    const char *login_page, *accept; /* where an authorizer leads a person who is refused */
+    const char *login_page; /* where an authorizer leads a person who is refused */
+    const char *fetch_mode, *requested_with, *accept; /* … if it is one */
 
     /* What the front door found out. */
     const struct route *route;

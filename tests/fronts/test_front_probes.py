@@ -191,9 +191,30 @@ def test_caches_are_told_to_ask(front, front_name, people):
     assert ask(front, "/members/page.txt").headers.get_all("Cache-Control") == ["no-store"]
 
 
+HTML = ("Accept", "text/html,*/*;q=0.8")
+SCRIPT = ("X-Requested-With", "XMLHttpRequest")
+
+
+def mode(name):
+    return "Sec-Fetch-Mode", name
+
+
+def test_who_opens_a_page_is_led_to_the_login_page(front):
+    """As the browser says, or as it looks where the browser does not say."""
+    for pairs in ([HTML], [mode("navigate")], [mode("navigate"), ("Accept", "*/*")],
+                  [mode("navigate"), SCRIPT], [HTML, ("X-Requested-With", "org.example.app")],
+                  [mode(""), HTML]):
+        for method in ("GET", "HEAD"):
+            answer = ask(front, "/members/", pairs, method=method)
+            assert answer.status == 302, (pairs, answer)
+            assert answer.headers["Location"] == "/login.html?next=/members/"
+        assert ask(front, "/members/", pairs, method="POST").status == 401, pairs
+
+
 def test_a_program_is_told_401_as_it_is(front):
-    for pairs in ([], [("Accept", "application/json")], [("Accept", "*/*")],
-                  [("X-Requested-With", "XMLHttpRequest"), ("Accept", "*/*")]):
+    for pairs in ([], [("Accept", "application/json")], [("Accept", "*/*")], [SCRIPT, ("Accept", "*/*")],
+                  [SCRIPT, HTML], [mode("cors"), HTML], [mode("same-origin"), HTML], [mode("no-cors"), HTML],
+                  [mode("navigate, cors"), HTML], [mode("websocket")], [mode("Navigate"), HTML]):
         answer = ask(front, "/members/", pairs)
         assert answer.status == 401, (pairs, answer)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer realm="), answer

@@ -240,6 +240,43 @@ static void way_back(void **state) {
     }
 }
 
+/* Who is led to the login page, where the web server names one; all others are told 401. */
+static void who_opens_a_page(void **state) {
+    (void)state;
+    static const struct {
+        const char *method, *mode, *with, *accept;
+        bool led;
+    } rows[] = {
+        {"GET", "", "", "text/html", true},
+        {"HEAD", "", "", "*/*, text/html;q=0.1", true},
+        {"POST", "", "", "text/html", false},
+        {"GET", "", "", "*/*", false},
+        {"GET", "", "", "", false},
+        {"GET", "", "XMLHttpRequest", "text/html", false},
+        {"GET", "", "org.example.app", "text/html", true},
+        {"GET", "navigate", "", "", true},
+        {"HEAD", "navigate", "XMLHttpRequest", "*/*", true},
+        {"POST", "navigate", "", "text/html", false},
+        {"OPTIONS", "navigate", "", "text/html", false},
+        {"GET", "cors", "", "text/html", false},
+        {"GET", "navigated", "", "text/html", false},
+        {"GET", "navigate, navigate", "", "text/html", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_begin(&world);
+        world.fcgi.role = FCGI_AUTHORIZER;
+        wire_pair(&world.params, "REQUEST_METHOD", rows[i].method);
+        wire_pair(&world.params, "HTTP_SEC_FETCH_MODE", rows[i].mode);
+        wire_pair(&world.params, "HTTP_X_REQUESTED_WITH", rows[i].with);
+        wire_pair(&world.params, "HTTP_ACCEPT", rows[i].accept);
+        wire_pair(&world.params, "AUTH_LOGIN_PAGE", "/login.html");
+        reply_error(world_read(&world), ERROR_TOKEN_MISSING);
+        buf_addc(&world.out, '\0');
+        if ((strstr(world.out.data, "Status: 302 ") != NULL) != rows[i].led)
+            fail_msg("row %zu", i);
+    }
+}
+
 static void secrets(void **state) {
     (void)state;
     const struct request *r = READ("GATEHOUSE_SECRET", "s");
@@ -406,6 +443,7 @@ int main(void) {
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
         cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
         cmocka_unit_test(secrets),    cmocka_unit_test(roles),         cmocka_unit_test(way_back),
+        cmocka_unit_test(who_opens_a_page),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }
