@@ -9,6 +9,8 @@ void handle_health(struct request *request) {
     bool redis = ping->reply != NULL;
     bool database =
         db_run(realm->db, request->arena, STMT_PING, NULL, 0, NULL) == ANSWER_YES;
+    if (!redis || !database)
+        reply_retry(request);
     json *body = json_new_object();
     json_add_string(body, "status", redis && database ? "ok" : "down");
     json_add_string(body, "redis", redis ? "ok" : "down");

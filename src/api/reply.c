@@ -243,6 +243,10 @@ static bool opens_a_page(const struct request *request) {
     return request->accept != NULL && strstr(request->accept, "text/html") != NULL;
 }
 
+void reply_retry(struct request *request) {
+    add_retry(request, RETRY_AFTER_S);
+}
+
 /* An authorizer's refusal is what the browser gets to see.  A person who opened a page is led to the
  * login page where the web server names one (only its configuration can); the way back is the last
  * parameter and is not encoded, as in conf/nginx. */
@@ -271,7 +275,7 @@ void reply_error_because(struct request *request, enum error_code code, const ch
     }
     add_challenge(request, code);
     if (code == ERROR_UNAVAILABLE)
-        add_retry(request, RETRY_AFTER_S);
+        reply_retry(request);
     if (code == ERROR_INTERNAL)
         log_error("a request failed by a fault of ours", F_STR("path", request->path));
     reply_json(request, errors[code].status, error_body(request, code, sentence));

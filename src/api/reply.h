@@ -62,6 +62,8 @@ void reply_empty(struct request *request, int status);
 /* An error: its status, its code and the sentence that goes with it, and the headers that it needs
  * (WWW-Authenticate, Retry-After).  A person who opened a page may be led to the login page instead. */
 void reply_error(struct request *request, enum error_code code);
+/* Adds Retry-After as an error of a store that is away has it. */
+void reply_retry(struct request *request);
 /* invalid_request with its fields. */
 void reply_fields(struct request *request, const struct field_errors *errors);
 /* The same with another sentence that says more; it is for people. */

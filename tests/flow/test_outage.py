@@ -143,6 +143,7 @@ def test_a_protected_page_while_redis_hangs(frail, login):
 def test_health_while_redis_hangs(frail):
     with stopped(frail, "REDIS_PID"):
         answer = frail.get("/health")
+        assert int(answer.headers["Retry-After"]) >= 1
         assert granted(answer, 503) == {"status": "down", "redis": "down", "database": "ok"}
     recovers(frail, lambda: frail.get("/health").status_code == 200)
 
@@ -178,6 +179,7 @@ def test_verification_needs_no_mariadb(frail, login):
 def test_health_while_mariadb_hangs(frail):
     with stopped(frail, "MARIADB_PID"):
         answer = frail.get("/health")
+        assert int(answer.headers["Retry-After"]) >= 1
         assert granted(answer, 503) == {"status": "down", "redis": "ok", "database": "down"}
     recovers(frail, lambda: frail.get("/health").status_code == 200)
 
