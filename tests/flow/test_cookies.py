@@ -130,10 +130,18 @@ def test_ending_one_session_from_elsewhere_is_refused(site, user):
 
 
 def test_a_write_from_this_site_is_accepted(site, login):
-    for headers in (SAME_SITE, {"Origin": site.url}, {**SAME_SITE, "Origin": site.url}):
+    for headers in (SAME_SITE, {"Origin": site.url}, {**SAME_SITE, "Origin": site.url},
+                    {"Sec-Fetch-Site": "none"}):
         answer = site.patch("/profile", {"displayName": "x"}, cookie=login.session,
                             headers=headers)
         granted(answer)
+
+
+@pytest.mark.parametrize("word", ["cross-site", "same-site"])
+def test_fetch_metadata_counts_before_the_own_origin(site, login, word):
+    headers = {"Sec-Fetch-Site": word, "Origin": site.url}
+    refused(site.patch("/profile", {"displayName": "x"}, cookie=login.session, headers=headers),
+            "csrf_rejected")
 
 
 def test_reading_needs_no_proof(site, login):
