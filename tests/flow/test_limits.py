@@ -389,7 +389,8 @@ def test_answers_announce_limits(limited, person):
     for answer in (register(limited, fresh_email()), register(limited, person.email)):
         assert limits_of(answer)[0][0] == "register_address"
     for answer in (limited.get("/verify", token=client.access), limited.post("/login", {}),
-                   limited.get("/profile")):
+                   limited.get("/profile"),
+                   limited.patch("/profile", {"displayName": "x"}, token=client.access)):
         assert "RateLimit" not in answer.headers and "RateLimit-Policy" not in answer.headers
 
 
