@@ -137,11 +137,11 @@ static void add_head(struct request *request, int status) {
 }
 
 /* The headers of a check's answer alone, for Apache: it adds every header of the check to the page that it
- * then serves, beside the page's own. */
+ * then serves, beside the page's own.  With a yes the id is a variable: Apache may still refuse for want of a
+ * role. */
 static void add_check_head(struct request *request, int status) {
     put_status_first(request, status);
-    if (status >= 300)
-        reply_header(request, "X-Request-Id", request->id);
+    reply_header(request, status >= 300 ? "X-Request-Id" : "Variable-REQUEST_ID", request->id);
 }
 
 void reply_empty(struct request *request, int status) {

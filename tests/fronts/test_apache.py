@@ -241,6 +241,8 @@ def test_who_is_signed_in_comes_in_where_no_role_is_wanted(site, member, editor,
     answer = get(site, path, member, cookie)
     assert answer.status_code == (403 if refused else 200), answer.text
     assert (SECRET in answer.text) <= (not refused)
+    if path not in CROSSED: # Apache's own error page has none
+        assert bool(re.match("^[0-9a-f]{32}$", answer.headers.get("X-Request-Id", ""))) == refused
     assert "WWW-Authenticate" not in answer.headers
     assert get(site, path, editor, cookie).status_code == 200
 
@@ -441,6 +443,9 @@ def test_fcgid_decides_alike(fcgid):
             assert answer.status_code == (403 if path == "/admin/" else 200)
             if path == "/admin/":
                 assert answer.json()["code"] == "forbidden"
+                assert re.match("^[0-9a-f]{32}$", answer.headers["X-Request-Id"])
+            else:
+                assert "X-Request-Id" not in answer.headers
             assert not [name for name in answer.headers if name.lower().startswith("variable-")]
     assert get(fcgid, "/app/", login).json()["AUTH_USER_ID"] == login.user.id
     fcgid.set_roles(login.user.email, "admin")

@@ -208,6 +208,17 @@ static void apache(void **state) {
     assert_non_null(strstr(world.out.data, "WWW-Authenticate: Bearer realm=\"gatehouse\"\r\n"));
     assert_null(strstr(world.out.data, "Content-"));
     assert_string_equal(strstr(world.out.data, "\r\n\r\n"), "\r\n\r\n");
+    assert_non_null(strstr(world.out.data, "\r\nX-Request-Id: "));
+    assert_null(strstr(world.out.data, "Variable-"));
+
+    /* No header of a yes may reach the page. */
+    world_begin(&world);
+    world.fcgi.role = FCGI_ROLE_AUTHORIZER;
+    wire_pair(&world.params, "FCGI_APACHE_ROLE", "AUTHENTICATOR");
+    wire_pair(&world.params, "REQUEST_ID", "abc");
+    reply_empty(world_read(&world), 200);
+    buf_addc(&world.out, '\0');
+    assert_string_equal(world.out.data, "Status: 200 OK\r\nVariable-REQUEST_ID: abc\r\n\r\n");
 }
 
 /* Where a person is led who may not go on: back to this site alone. */
