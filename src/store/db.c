@@ -188,6 +188,19 @@ static bool may_repeat(unsigned error, enum statement which) {
            (error == CR_SERVER_LOST && sql_statements[which].reads);
 }
 
+/* Whether what began then took all the time it had. */
+static bool is_late(const struct db *db, int64_t started) {
+    return clock_mono_ms() - started >= db->link.conf->mariadb_timeout - 50;
+}
+
+/* The connection failed under what began then.  Where that was late the server hangs, and the other workers
+ * need not find out for themselves. */
+static void give_up(struct db *db, int64_t started) {
+    disconnect(db);
+    if (is_late(db, started))
+        gate_failed(db->gate);
+}
+
 static void log_refused(struct db *db, unsigned error) {
     metrics_event(EVENT_MARIADB_ERROR, 1);
     log_error("MariaDB refused a statement; a request that needs it is answered 503",
@@ -223,11 +236,8 @@ enum answer db_run(struct db *db, struct arena *arena, enum statement statement,
         if (error == ER_DUP_ENTRY)
             return ANSWER_NO;
         if (!connection_is_sound(error))
-            disconnect(db);
-        bool late = clock_mono_ms() - started >= db->link.conf->mariadb_timeout - 50;
-        if (late && db->link.mysql == NULL)
-            gate_failed(db->gate);
-        if (late || db->in_transaction || !may_repeat(error, statement))
+            give_up(db, started);
+        if (is_late(db, started) || db->in_transaction || !may_repeat(error, statement))
             break;
     }
     if (db->link.mysql == NULL)
@@ -247,12 +257,17 @@ void db_leave(struct db *db, const char *why) {
 /* Tries twice: the server may have closed the connection while it was idle. */
 enum answer db_begin(struct db *db) {
     static const char text[] = "START TRANSACTION";
-    for (int tries = 0; tries < 2 && ensure(db); tries++) {
+    for (int tries = 0; tries < 2; tries++) {
+        if (!ensure(db))
+            return ANSWER_UNKNOWN;
+        int64_t started = clock_mono_ms();
         db->in_transaction = mysql_real_query(db->link.mysql, text, sizeof text - 1) == 0;
         if (db->in_transaction)
             return ANSWER_YES;
         note(db, mysql_error(db->link.mysql));
-        disconnect(db);
+        give_up(db, started);
+        if (is_late(db, started))
+            break;
     }
     log_down(db);
     return ANSWER_UNKNOWN;
@@ -262,23 +277,24 @@ enum answer db_commit(struct db *db) {
     db->in_transaction = false;
     if (db->link.mysql == NULL)
         return ANSWER_UNKNOWN;
-    int64_t begun = metrics_clock();
+    int64_t started = clock_mono_ms(), begun = metrics_clock();
     metrics_begin(TIMER_MARIADB);
     bool done = mysql_commit(db->link.mysql) == 0;
     metrics_timer(TIMER_MARIADB, metrics_clock() - begun);
     if (done)
         return ANSWER_YES;
     note(db, mysql_error(db->link.mysql));
-    disconnect(db);
+    give_up(db, started);
     log_down(db);
     return ANSWER_UNKNOWN;
 }
 
 /* A connection that is closed takes its transaction along. */
 void db_rollback(struct db *db) {
+    int64_t started = clock_mono_ms();
     db->in_transaction = false;
     if (db->link.mysql != NULL && mysql_rollback(db->link.mysql) != 0)
-        disconnect(db);
+        give_up(db, started);
 }
 
 enum answer db_prepare_all(struct db *db) {
