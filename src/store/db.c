@@ -130,7 +130,7 @@ static MYSQL_STMT *prepare(struct db *db, const char *text, unsigned *error) {
     MUST(stmt != NULL);
     /* Lengths are known before the columns are fetched, so that nothing is cut. */
     my_bool yes = 1;
-    mysql_stmt_attr_set(stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &yes);
+    MUST(mysql_stmt_attr_set(stmt, STMT_ATTR_UPDATE_MAX_LENGTH, &yes) == 0);
     if (mysql_stmt_prepare(stmt, text, strlen(text)) != 0) {
         *error = mysql_stmt_errno(stmt);
         note(db, mysql_stmt_error(stmt));

@@ -25,7 +25,7 @@ void db_bind_params(MYSQL_STMT *stmt, MYSQL_BIND *binds, const struct db_value *
             break;
         }
     }
-    mysql_stmt_bind_param(stmt, binds);
+    MUST(mysql_stmt_bind_param(stmt, binds) == 0);
 }
 
 static bool is_integer(enum enum_field_types type) {
@@ -62,7 +62,7 @@ static void bind_columns(MYSQL_STMT *stmt, struct arena *arena, struct columns *
         }
     }
     mysql_free_result(meta);
-    mysql_stmt_bind_result(stmt, columns->binds);
+    MUST(mysql_stmt_bind_result(stmt, columns->binds) == 0);
 }
 
 static void take_row(const struct columns *columns, struct arena *arena, struct db_row *row) {

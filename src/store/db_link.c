@@ -25,6 +25,11 @@ static void note(struct db_link *link, const char *why) {
     snprintf(link->why, sizeof link->why, "%s", why);
 }
 
+/* Each is a promise: of a time limit, of TLS, of files that stay here.  None may be missing unnoticed. */
+static void set(struct db_link *link, enum mysql_option option, const void *value) {
+    MUST(mysql_options(link->mysql, option, value) == 0);
+}
+
 static void set_options(struct db_link *link) {
     unsigned seconds = (unsigned)((link->conf->mariadb_timeout + 999) / 1000), off = 0;
     unsigned long_time = link->patient ? 7 * 86400 : seconds;
@@ -38,13 +43,13 @@ static void set_options(struct db_link *link) {
              "collation_connection = 'utf8mb4_nopad_bin', max_statement_time = %u, "
              "innodb_lock_wait_timeout = %u, lock_wait_timeout = %u",
              link->patient ? 0 : seconds, long_time, table_time);
-    mysql_options(link->mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
-    mysql_options(link->mysql, MYSQL_OPT_READ_TIMEOUT, &long_time);
-    mysql_options(link->mysql, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+    set(link, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    set(link, MYSQL_OPT_READ_TIMEOUT, &long_time);
+    set(link, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
     /* On by default, and lets a rogue server read our files. */
-    mysql_options(link->mysql, MYSQL_OPT_LOCAL_INFILE, &off);
-    mysql_options(link->mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(link->mysql, MYSQL_INIT_COMMAND, init);
+    set(link, MYSQL_OPT_LOCAL_INFILE, &off);
+    set(link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    set(link, MYSQL_INIT_COMMAND, init);
 }
 
 static bool wants_tls(const struct db_link *link) {
@@ -59,14 +64,14 @@ static void set_tls(struct db_link *link) {
     if (!wants_tls(link))
         return;
     const char *ca = conf->mariadb_tls_ca, *cert = conf->mariadb_tls_cert;
-    mysql_options(link->mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
-    mysql_options(link->mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-    mysql_options(link->mysql, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+    set(link, MYSQL_OPT_SSL_ENFORCE, &yes);
+    set(link, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+    set(link, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
     if (verify && ca[0] != '\0')
-        mysql_options(link->mysql, MYSQL_OPT_SSL_CA, ca);
+        set(link, MYSQL_OPT_SSL_CA, ca);
     if (cert[0] != '\0') {
-        mysql_options(link->mysql, MYSQL_OPT_SSL_CERT, cert);
-        mysql_options(link->mysql, MYSQL_OPT_SSL_KEY, conf->mariadb_tls_key);
+        set(link, MYSQL_OPT_SSL_CERT, cert);
+        set(link, MYSQL_OPT_SSL_KEY, conf->mariadb_tls_key);
     }
 }
 

@@ -133,8 +133,8 @@ bool wire_is_open(const struct redis_wire *wire) {
 
 void wire_patience(struct redis_wire *wire, int64_t ms) {
     wire->patience_ms = ms;
-    if (wire->tls == NULL)
-        redisSetTimeout(wire->redis, milliseconds(ms));
+    if (wire->tls == NULL && redisSetTimeout(wire->redis, milliseconds(ms)) != REDIS_OK)
+        wire->endless = true;
 }
 
 /* Not by hiredis, which allocates for each command and again for each write. */
@@ -207,6 +207,8 @@ const struct reply *wire_reply(struct redis_wire *wire) {
     void *reply = NULL;
     if (wire->tls != NULL)
         return reply_by_tls(wire);
+    if (wire->endless)
+        return fail(wire, false, "no time limit can be set for its connection");
     if (wire->out.len > 0 && !send_plain(wire))
         return fail(wire, time_ran_out(), strerror(errno));
     return redisGetReply(wire->redis, &reply) == REDIS_OK ? reply : fail_plain(wire);

@@ -20,6 +20,7 @@ struct redis_wire {
     struct tls *tls;            /* NULL: as it is */
     struct buf out;             /* commands that wait to be sent */
     int64_t patience_ms;        /* for one reply */
+    bool endless;               /* its time limit could not be set: no reply is waited for */
     bool late;                  /* the last failure was that nothing came in time */
     char why[256];              /* what it was */
 };
@@ -33,7 +34,7 @@ bool wire_open(struct redis_wire *wire, const char *path, const char *host, uint
 void wire_close(struct redis_wire *wire);
 /* Whether there is a connection; it may be broken without anybody having noticed. */
 bool wire_is_open(const struct redis_wire *wire);
-/* How long one reply may take from now on. */
+/* How long one reply may take from now on.  Where the system sets no limit, the next wire_reply says so. */
 void wire_patience(struct redis_wire *wire, int64_t ms);
 
 /* Begins a command; what was begun is sent before the first reply is read. */

@@ -50,13 +50,25 @@ static bool refuse_file(const struct tls_options *options, const char *key, cons
     return false;
 }
 
+static bool refuse(const struct tls_options *options, const char *what, char *why, size_t why_size) {
+    snprintf(why, why_size, "[%s] tls: %s: %s", options->section, what, complaint());
+    return false;
+}
+
+/* TLS 1.2 at the least. */
+static bool take_version(SSL_CTX *ssl, const struct tls_options *options, char *why, size_t why_size) {
+    return SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) == 1 ||
+           refuse(options, "old versions cannot be ruled out", why, why_size);
+}
+
 static bool take_authorities(SSL_CTX *ssl, const struct tls_options *options, char *why,
                              size_t why_size) {
     if (!options->verify)
         return true;
     SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
     if (options->ca[0] == '\0')
-        return SSL_CTX_set_default_verify_paths(ssl) == 1;
+        return SSL_CTX_set_default_verify_paths(ssl) == 1 ||
+               refuse(options, "the system's authorities cannot be read", why, why_size);
     return SSL_CTX_load_verify_file(ssl, options->ca) == 1 ||
            refuse_file(options, "tls_ca", options->ca, why, why_size);
 }
@@ -91,10 +103,10 @@ struct tls_context *tls_context_new(const struct tls_options *options, char *why
                                     .section = section,
                                     .name = options->name};
     MUST(context->ssl != NULL);
-    SSL_CTX_set_min_proto_version(context->ssl, TLS1_2_VERSION);
     SSL_CTX_set_mode(context->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE);
     ERR_clear_error();
-    if (!take_authorities(context->ssl, options, why, why_size) ||
+    if (!take_version(context->ssl, options, why, why_size) ||
+        !take_authorities(context->ssl, options, why, why_size) ||
         !take_own(context->ssl, options, why, why_size))
         tls_context_free(&context);
     return context;
