@@ -228,6 +228,7 @@ void doctor_redis(struct doctor *doctor) {
 /* MariaDB -------------------------------------------------------------------------------------- */
 
 /* "" where there is none, or it may not be asked. */
+/* "": the server did not say. */
 static const char *value(struct doctor *doctor, const char *query) {
     const char *text;
     return db_query_value(doctor->ctl->realm.db, doctor->ctl->arena, query, &text) == ANSWER_YES &&
@@ -333,11 +334,13 @@ static void look_at_server(struct doctor *doctor) {
         doctor_says(
             doctor, DOCTOR_FAIL, "mariadb", "take what sets sql_mode (init_connect, a proxy) away",
             "our sessions are not strict, so that values may be cut: sql_mode is \"%s\"", mode);
-    if (strcmp(value(doctor, "SELECT @@GLOBAL.read_only"), "0") != 0)
+    const char *read_only = value(doctor, "SELECT @@GLOBAL.read_only");
+    const char *flush = value(doctor, "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit");
+    if (read_only[0] != '\0' && !db_is_off(read_only))
         doctor_says(doctor, DOCTOR_FAIL, "mariadb",
                     "SET GLOBAL read_only = 0, or name the primary in url",
                     "it is read-only: nobody can register, log in or be disabled");
-    if (strcmp(value(doctor, "SELECT @@GLOBAL.innodb_flush_log_at_trx_commit"), "1") != 0)
+    if (flush[0] != '\0' && strcmp(flush, "1") != 0)
         doctor_says(doctor, DOCTOR_WARN, "mariadb",
                     "SET GLOBAL innodb_flush_log_at_trx_commit = 1, and the same "
                     "in its configuration",

@@ -43,6 +43,12 @@ static inline const char *db_text(const struct db_value *value) {
     return value->kind == DB_TEXT ? value->text : NULL;
 }
 
+/* Whether a switch of the server's is off, by its text: "0", and the word where it has more than two states,
+ * as read_only has in newer versions. */
+static inline bool db_is_off(const char *text) {
+    return strcmp(text, "0") == 0 || strcmp(text, "OFF") == 0;
+}
+
 #define DB_MAX_COLUMNS 12
 #define DB_MAX_PARAMS  10
 

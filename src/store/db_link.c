@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "store/db.h"
 #include "store/tls.h"
 
 void db_link_init(struct db_link *link, const struct conf *conf, const char *password) {
@@ -113,7 +114,7 @@ static bool can_be_written_to(struct db_link *link) {
         result = mysql_store_result(link->mysql);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL)
-        writable = strcmp(row[0], "0") == 0 || strcmp(row[0], "OFF") == 0;
+        writable = db_is_off(row[0]);
     note(link, row == NULL ? mysql_error(link->mysql) : "the server is read-only");
     if (result != NULL)
         mysql_free_result(result);

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A switch of the server's: 0 or 1, and the word where there are more than two states. */
+/* A switch of the server's comes as a number, or as a word where it has more than two states. */
 static bool is_on(const struct db_value *value) {
-    return value->kind == DB_TEXT ? strcmp(value->text, "OFF") != 0 : value->number != 0;
+    return value->kind == DB_TEXT ? !db_is_off(value->text) : value->number != 0;
 }
 
 /* Where the roles stand among the columns of USER_COLUMNS and USER_COLUMNS_ON in sql.c. */

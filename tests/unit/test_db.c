@@ -250,10 +250,23 @@ static void a_statement_of_a_transaction_that_broke(void **state) {
     arena_free(&arena);
 }
 
+/* As MariaDB has had it, and as it has it where read_only knows of more than on and off. */
+static void switches(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool off;
+    } rows[] = {{"0", true},   {"OFF", true},      {"1", false}, {"ON", false}, {"NO_LOCK", false},
+                {"2", false},  {"00", false}, {"NO_LOCK_NO_ADMIN", false},    {"", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(db_is_off(rows[i].text), rows[i].off);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, prepare, stop)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(switches),
         TEST(a_transaction),
         TEST(a_begin_that_hangs),
         TEST(a_begin_on_a_connection_that_is_gone),
