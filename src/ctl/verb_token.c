@@ -197,7 +197,7 @@ int verb_token_verify(struct ctl *ctl) {
     return show_finding(ctl, &finding, sid != NULL ? sid : finding.claims.sid);
 }
 
-/* The longest that any access token may have left: the bounds of [token] access_ttl and leeway. */
+/* The longest that an access token may have left by our clock: the most of [token] access_ttl and leeway. */
 #define LONGEST_LIFE_MS (INT64_C(86400000) + 60000)
 
 static bool is_jti(const char *id) {
@@ -238,12 +238,11 @@ static bool look_at(struct ctl *ctl, const char *sid, const char *jti, struct re
 
 /* Nobody can say whether an access token with this id exists, or how long it would live. */
 static void revoke_jti(struct ctl *ctl, const char *jti, struct revocation *revocation) {
+    struct token_end end = {.jti = jti, .left_ms = token_left_anywhere(LONGEST_LIFE_MS)};
     revocation->ended = ANSWER_UNKNOWN;
     if (!look_at(ctl, "", jti, revocation))
         return;
-    const struct ask *ask =
-        sessions_revoke_token_ask(ctl->realm.cache, ctl->arena, NULL,
-                                  (struct token_end){.jti = jti, .left_ms = LONGEST_LIFE_MS});
+    const struct ask *ask = sessions_revoke_token_ask(ctl->realm.cache, ctl->arena, NULL, end);
     cache_flush(ctl->realm.cache);
     if (ask->reply != NULL)
         revocation->ended = ANSWER_YES;

@@ -91,7 +91,7 @@ enum answer introspect_token(const struct realm *realm, struct arena *arena, con
 static enum answer revoke_access_token(const struct realm *realm, struct arena *arena,
                                        const struct credential *credential) {
     struct token_end end = credential_end(realm, credential);
-    end.left_ms += TOKEN_MAX_SKEW_S * 1000;
+    end.left_ms = token_left_anywhere(end.left_ms);
     if (end.left_ms <= 0)
         return ANSWER_NO;
     const struct ask *ask = sessions_revoke_token_ask(realm->cache, arena, credential->sid, end);

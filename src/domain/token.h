@@ -17,6 +17,12 @@
 /* How far the clocks of the hosts that issue and verify tokens may be apart. */
 #define TOKEN_MAX_SKEW_S 60
 
+/* For how long a token must be refused that has so long to live by our clock ([token] leeway included): until
+ * the host accepts it no more whose clock is the furthest behind.  0 or less: none accepts it. */
+static inline int64_t token_left_anywhere(int64_t left_ms) {
+    return left_ms + TOKEN_MAX_SKEW_S * 1000;
+}
+
 struct token_claims {
     const char *sub;   /* the user's id */
     const char *sid;   /* the session's id: 64 hex digits */
