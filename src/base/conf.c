@@ -351,13 +351,14 @@ static bool cost_given(const struct reader *r) {
 
 static bool check(struct reader *r) {
     char why[256];
-    const struct conf_pool *pool;
     for (size_t i = 0; i < r->conf->pool_count; i++)
         if (r->pool_line[i] && r->origins->pool_from[i][0] == FROM_DEFAULT)
             return fail_option(r, &conf_pool_options[0], &r->conf->pools[i], r->pool_line[i],
                                "this pool must say where it listens");
-    const struct option *wrong = conf_check_whole(r->conf, cost_given(r), &pool, why, sizeof why);
-    return !wrong || fail_option(r, wrong, pool, from_of(r->conf, wrong, pool), why);
+    const void *wrong = conf_check_whole(r->conf, cost_given(r), why, sizeof why);
+    if (wrong)
+        conf_blame(r->conf, wrong, why, r->error, r->error_size);
+    return !wrong;
 }
 
 struct conf *conf_read(const char *path, char *error, size_t error_size) {

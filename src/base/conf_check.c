@@ -217,20 +217,6 @@ enum { MOST_WORKERS = 512 };
 /* How many more workers there are than may hash at once: what waits for MariaDB's disk hashes nothing. */
 enum { SPARE_HASHERS = 2 };
 
-static const struct option *option_named(const char *section, const char *key) {
-    for (size_t i = 0; i < CONF_OPTION_COUNT; i++)
-        if (strcmp(conf_options[i].section, section) == 0 && strcmp(conf_options[i].key, key) == 0)
-            return &conf_options[i];
-    return NULL;
-}
-
-static const struct option *pool_option_named(const char *key) {
-    for (size_t i = 0; i < CONF_POOL_OPTION_COUNT; i++)
-        if (strcmp(conf_pool_options[i].key, key) == 0)
-            return &conf_pool_options[i];
-    return NULL;
-}
-
 static int64_t processors(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
     return online < 1 ? 1 : online > MOST_WORKERS / 4 ? MOST_WORKERS / 4 : online;
@@ -283,17 +269,17 @@ static bool listens_inside(const char *listen) {
     return peer_word(address) == PEER_LOOPBACK;
 }
 
-/* The option to blame, or NULL. A pool whose socket is inherited has no listen to go by. */
-static const char *check_doors(const struct conf_pool *pool, char *why, size_t why_size) {
+/* These return the member to blame, or NULL.  A pool whose socket is inherited has no listen to go by. */
+static const void *check_doors(const struct conf_pool *pool, char *why, size_t why_size) {
     bool tcp = pool->listen[0] != '\0' && pool->listen[0] != '/';
     bool addresses = peers_have(pool, PEER_LOOPBACK) || peers_have(pool, PEER_ADDRESS);
     if (tcp && peers_have(pool, PEER_USER)) {
         refuse(why, why_size, "of a TCP socket these are addresses: who is behind one, nobody knows");
-        return "peers";
+        return &pool->peers;
     }
     if (pool->listen[0] == '/' && addresses) {
         refuse(why, why_size, "of a Unix socket these are users: nobody there has an address");
-        return "peers";
+        return &pool->peers;
     }
     bool outside = tcp && !listens_inside(pool->listen);
     if (pool->secret_file[0] == '\0' && (outside || peers_have(pool, PEER_ADDRESS))) {
@@ -301,86 +287,95 @@ static const char *check_doors(const struct conf_pool *pool, char *why, size_t w
                "where other machines can connect, secret_file must be set: whoever speaks FastCGI to this "
                "port could pass for any client; a file with a secret that the web server sends as the "
                "parameter GATEHOUSE_SECRET, or listen on 127.0.0.1");
-        return outside ? "listen" : "peers";
+        return outside ? &pool->listen : &pool->peers;
     }
     return NULL;
 }
+
+/* The members of a store that are about TLS. */
+struct certificates {
+    char *const *ca, *const *cert, *const *key;
+    const bool *verify;
+};
 
 /* Certificates that nobody looks at, because the connection is a plain one, would be a false comfort. */
-static const char *check_certificates(bool tls, const char *ca, const char *cert, const char *key,
-                                      bool verify, const char *cure, char *why, size_t why_size) {
-    if (!tls && (*ca != '\0' || *cert != '\0' || *key != '\0' || !verify)) {
+static const void *check_certificates(bool tls, const struct certificates *of, const char *cure, char *why,
+                                      size_t why_size) {
+    bool ca = **of->ca != '\0', cert = **of->cert != '\0', key = **of->key != '\0';
+    if (!tls && (ca || cert || key || !*of->verify)) {
         snprintf(why, why_size, "it means nothing while TLS is off; %s", cure);
-        return *ca != '\0' ? "tls_ca" : *cert != '\0' ? "tls_cert" : *key != '\0' ? "tls_key" : "tls_verify";
+        return ca ? of->ca : cert ? of->cert : key ? of->key : (const void *)of->verify;
     }
-    if ((*cert != '\0') != (*key != '\0')) {
+    if (cert != key) {
         refuse(why, why_size, "a certificate and its key are set together: tls_cert and tls_key");
-        return *cert != '\0' ? "tls_cert" : "tls_key";
+        return cert ? of->cert : of->key;
     }
     return NULL;
 }
 
-static const struct option *check_tls(const struct conf *conf, char *why, size_t why_size) {
+static const void *check_redis_tls(const struct conf *conf, char *why, size_t why_size) {
+    static const char cure[] = "url begins with rediss:// where it is on";
+    const struct certificates of = {&conf->redis_tls_ca, &conf->redis_tls_cert, &conf->redis_tls_key,
+                                    &conf->redis_tls_verify};
     struct conf_redis_address redis;
     bool tls = conf_redis_address(conf->redis_url, &redis) && redis.tls;
-    const char *blame = check_certificates(tls, conf->redis_tls_ca, conf->redis_tls_cert,
-                                           conf->redis_tls_key, conf->redis_tls_verify,
-                                           "url begins with rediss:// where it is on", why, why_size);
-    if (blame == NULL && !tls && conf->redis_tls_name[0] != '\0') {
-        refuse(why, why_size, "it means nothing while TLS is off; url begins with rediss:// where it is on");
-        blame = "tls_name";
-    }
-    if (blame != NULL)
-        return option_named("redis", blame);
-    blame = check_certificates(conf->mariadb_tls, conf->mariadb_tls_ca, conf->mariadb_tls_cert,
-                               conf->mariadb_tls_key, conf->mariadb_tls_verify, "set tls = yes", why,
-                               why_size);
-    return blame != NULL ? option_named("mariadb", blame) : NULL;
+    const void *blame = check_certificates(tls, &of, cure, why, why_size);
+    if (blame != NULL || tls || conf->redis_tls_name[0] == '\0')
+        return blame;
+    snprintf(why, why_size, "it means nothing while TLS is off; %s", cure);
+    return &conf->redis_tls_name;
+}
+
+static const void *check_mariadb_tls(const struct conf *conf, char *why, size_t why_size) {
+    const struct certificates of = {&conf->mariadb_tls_ca, &conf->mariadb_tls_cert, &conf->mariadb_tls_key,
+                                    &conf->mariadb_tls_verify};
+    return check_certificates(conf->mariadb_tls, &of, "set tls = yes", why, why_size);
 }
 
 /* Every login that names no transport would be refused. */
-static const struct option *check_transport(const struct conf *conf, char *why, size_t why_size) {
+static const void *check_transport(const struct conf *conf, char *why, size_t why_size) {
     if (conf->cookie_enabled || conf->login_transport != TRANSPORT_COOKIE)
         return NULL;
     refuse(why, why_size, "there are no cookies while [cookie] enabled = no; allowed are both and bearer");
-    return option_named("login", "transport");
+    return &conf->login_transport;
 }
 
-const struct option *conf_check_whole(struct conf *conf, bool cost_given,
-                                      const struct conf_pool **pool, char *why, size_t why_size) {
+static const void *check_pools(struct conf *conf, char *why, size_t why_size) {
     int64_t workers = 0;
     const struct conf_pool *named = NULL; /* the last one that says how many it has */
-    const char *blame;
-    *pool = NULL;
-    if (!cost_ok(conf, cost_given, why, why_size))
-        return option_named("password", "cost");
-    const struct option *wrong = check_tls(conf, why, why_size);
-    if (wrong == NULL)
-        wrong = check_transport(conf, why, why_size);
-    if (wrong != NULL)
-        return wrong;
-    if (conf->password_concurrency == 0)
-        conf->password_concurrency = processors();
+    const void *blame;
     for (size_t i = 0; i < conf->pool_count; i++) {
-        *pool = &conf->pools[i];
-        bool says = conf->pools[i].workers != 0;
-        resolve_pool(conf, &conf->pools[i]);
-        if ((blame = check_doors(&conf->pools[i], why, why_size)) != NULL)
-            return pool_option_named(blame);
-        if (!*conf->pools[i].listen)
+        struct conf_pool *pool = &conf->pools[i];
+        bool says = pool->workers != 0;
+        resolve_pool(conf, pool);
+        if ((blame = check_doors(pool, why, why_size)) != NULL)
+            return blame;
+        if (!*pool->listen)
             continue;
         const struct conf_pool *other = listens_already(conf, i);
         if (other) {
             snprintf(why, why_size, "[pool.%s] listens there already", other->name);
-            return pool_option_named("listen");
+            return &pool->listen;
         }
-        workers += conf->pools[i].workers;
-        named = says ? *pool : named;
+        workers += pool->workers;
+        named = says ? pool : named;
         if (workers > MOST_WORKERS) {
-            *pool = named != NULL ? named : *pool;
             snprintf(why, why_size, "all pools together may have %d workers", MOST_WORKERS);
-            return pool_option_named("workers");
+            return named != NULL ? &named->workers : &pool->workers;
         }
     }
     return NULL;
+}
+
+const void *conf_check_whole(struct conf *conf, bool cost_given, char *why, size_t why_size) {
+    const void *blame;
+    if (!cost_ok(conf, cost_given, why, why_size))
+        return &conf->password_cost;
+    if ((blame = check_redis_tls(conf, why, why_size)) != NULL ||
+        (blame = check_mariadb_tls(conf, why, why_size)) != NULL ||
+        (blame = check_transport(conf, why, why_size)) != NULL)
+        return blame;
+    if (conf->password_concurrency == 0)
+        conf->password_concurrency = processors();
+    return check_pools(conf, why, why_size);
 }

@@ -97,9 +97,8 @@ option_check check_base_path, check_path, check_redis_url, check_redis_prefix, c
     check_claim, check_cookie_name, check_cookie_domain, check_origins, check_listen, check_mode,
     check_peers;
 
-/* What options demand of each other.  Returns NULL or the option to blame (pool: of that pool, else
- * NULL), and why. */
-const struct option *conf_check_whole(struct conf *conf, bool cost_given,
-                                      const struct conf_pool **pool, char *why, size_t why_size);
+/* What options demand of each other.  Returns NULL, or the member of conf that is to blame, as conf_blame
+ * takes it, and why. */
+const void *conf_check_whole(struct conf *conf, bool cost_given, char *why, size_t why_size);
 
 #endif
