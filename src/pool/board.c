@@ -119,12 +119,10 @@ bool board_turn(unsigned slot, unsigned most, bool wanted) {
     return true;
 }
 
-void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name) {
+void board_assign(unsigned slot, const char *name) {
     struct board_slot *on_board = board_slot(slot);
 
     board_clear(slot);
-    on_board->generation = generation;
-    on_board->pool = pool;
     snprintf(on_board->name, sizeof on_board->name, "%s", name);
     pool_named(name);
 }
@@ -139,6 +137,4 @@ void board_clear(unsigned slot) {
     on_board->turn = 0;
     on_board->turn_asked = 0;
     on_board->beats = 0;
-    on_board->generation = 0;
-    on_board->pool = 0;
 }

@@ -10,8 +10,8 @@
 void board_create(void);
 /* A worker's place on the board; slot is below POOL_MAX_WORKERS. */
 struct board_slot *board_slot(unsigned slot);
-/* Zeroes a slot and says whose it will be; pid stays 0 until the worker exists. */
-void board_assign(unsigned slot, uint32_t generation, uint32_t pool, const char *name);
+/* Zeroes a slot and says which pool's it will be; pid stays 0 until the worker exists. */
+void board_assign(unsigned slot, const char *name);
 /* See worker_turn in pool.h; most: how many may have a turn at a time. */
 bool board_turn(unsigned slot, unsigned most, bool wanted);
 /* Master only: a worker of that pool ended unasked. */

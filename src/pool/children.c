@@ -151,7 +151,7 @@ static bool spawn(struct generation *generation, unsigned pool) {
         .generation = generation, .pool = pool, .number = number, .born_ms = clock_mono_ms()};
     snprintf(child->identity, sizeof child->identity, "%s/%u", generation->plan->pools[pool].name,
              number);
-    board_assign(slot, generation->number, pool, generation->plan->pools[pool].name);
+    board_assign(slot, generation->plan->pools[pool].name);
     if ((pid = fork()) == 0)
         worker_main(ops, sockets, channels, child, slot);
     if (pid < 0) {
@@ -194,8 +194,7 @@ void children_adopt(struct generation *generation, const struct child *worker) {
     char pool[sizeof worker->identity];
 
     MUST(child);
-    board_assign((unsigned)(child - children), generation->number, worker->pool,
-                 pool_name(worker, pool));
+    board_assign((unsigned)(child - children), pool_name(worker, pool));
     *child = *worker;
     child->generation = generation;
 }

@@ -22,7 +22,6 @@
 #include "pool/pool.h"
 
 /* What a worker exits with; anything else is what work() returned. */
-#define WORKER_EXIT_DONE       0
 #define WORKER_EXIT_SETUP      EX_OSERR  /* control descriptor or signals could not be set up */
 #define WORKER_EXIT_PRIVILEGES EX_NOPERM /* privileges could not be given up: served nothing */
 
@@ -32,8 +31,6 @@
 /* A slot of its own cache line, so that counting disturbs no neighbour. */
 struct board_slot {
     _Alignas(64) _Atomic int32_t pid; /* 0: free */
-    _Atomic uint32_t generation;
-    _Atomic uint32_t pool; /* index in the plan */
     _Atomic uint32_t ready;
     _Atomic uint64_t requests;  /* answered since birth */
     _Atomic int64_t busy_since; /* clock_mono_ms, 0: idle */

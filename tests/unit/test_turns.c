@@ -13,7 +13,7 @@ static int make_board(void **state) {
     (void)state;
     board_create();
     for (unsigned slot = 0; slot < 5; slot++) {
-        board_assign(slot, 1, 0, slot < 4 ? "web" : "other");
+        board_assign(slot, slot < 4 ? "web" : "other");
         board_slot(slot)->pid = 1000 + (int32_t)slot;
     }
     return 0;
@@ -93,7 +93,7 @@ static void the_dead_hold_nobody_up(void **state) {
     board_clear(0);
     assert_true(board_turn(1, 1, true));
     /* Its successor begins anew. */
-    board_assign(0, 2, 0, "web");
+    board_assign(0, "web");
     board_slot(0)->pid = 2000;
     assert_int_equal(board_slot(0)->turn, 0);
     assert_false(board_turn(0, 1, true));
