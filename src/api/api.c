@@ -7,7 +7,6 @@
 #include "api/access.h"
 #include "api/api_private.h"
 #include "api/cookie.h"
-#include "api/handlers.h"
 #include "api/origin.h"
 #include "api/reply.h"
 #include "base/clock.h"
@@ -201,13 +200,13 @@ static const char *find_credential(struct request *request) {
     return text;
 }
 
-static bool is_logout(const struct request *request) {
-    return request->route->handler == handle_logout;
+static bool is_for_leaving(const struct request *request) {
+    return request->route->access == ROUTE_FOR_LEAVING;
 }
 
 static void refuse_credential(struct request *request, enum error_code code) {
     /* Whoever wants to be signed out is, whatever the cookie was worth. */
-    if (request->carrier == CARRIED_BY_COOKIE && is_logout(request))
+    if (request->carrier == CARRIED_BY_COOKIE && is_for_leaving(request))
         cookie_clear(request);
     reply_error(request, code);
 }
@@ -232,7 +231,7 @@ static void check_session(struct request *request) {
         return;
     case ACCESS_SESSION_EXPIRED:
         /* It may have idled out only, with a refresh token left that could bring it back. */
-        if (is_logout(request))
+        if (is_for_leaving(request))
             run_handler(request);
         else
             refuse_credential(request, ERROR_SESSION_EXPIRED);
@@ -249,7 +248,7 @@ static void check_session(struct request *request) {
 static void ask_session(struct request *request) {
     const char *text = find_credential(request);
     if (text == NULL) {
-        if (request->route->access == ROUTE_FOR_EITHER)
+        if (is_for_leaving(request))
             run_handler(request);
         else
             reply_error(request, ERROR_TOKEN_MISSING);
@@ -268,7 +267,7 @@ static void ask_session(struct request *request) {
     case TOKEN_EXPIRED:
         /* A cookie may carry an access token that expired while nobody looked; it still says whose
          * browser wants to be signed out. */
-        if (!is_logout(request) || request->carrier != CARRIED_BY_COOKIE) {
+        if (!is_for_leaving(request) || request->carrier != CARRIED_BY_COOKIE) {
             refuse_credential(request, ERROR_TOKEN_EXPIRED);
             return;
         }

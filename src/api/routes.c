@@ -19,7 +19,7 @@ static const struct route routes[] = {
     {DELETE, "/sessions",      handle_sessions_delete, ROUTE_FOR_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
     {DELETE, "/sessions/{id}", handle_session_delete,  ROUTE_FOR_CREDENTIAL, BODY_NONE,     ROUTE_STEPS},
     {POST,   "/refresh",       handle_refresh,         ROUTE_FOR_ANYONE,     BODY_OPTIONAL, ROUTE_STEPS},
-    {POST,   "/logout",        handle_logout,          ROUTE_FOR_EITHER,     BODY_OPTIONAL, ROUTE_STEPS},
+    {POST,   "/logout",        handle_logout,          ROUTE_FOR_LEAVING,    BODY_OPTIONAL, ROUTE_STEPS},
     {GET,    "/profile",       handle_profile,         ROUTE_FOR_CREDENTIAL, BODY_NONE,     ROUTE_PLAIN},
     {GET,    "/userinfo",      handle_profile,         ROUTE_FOR_CREDENTIAL, BODY_NONE,     ROUTE_PLAIN},
     {PATCH,  "/profile",       handle_profile_change,  ROUTE_FOR_CREDENTIAL, BODY_REQUIRED, ROUTE_PLAIN},

@@ -12,7 +12,9 @@ struct request;
 enum route_access {
     ROUTE_FOR_ANYONE,
     ROUTE_FOR_CREDENTIAL, /* a living session, or 401 */
-    ROUTE_FOR_EITHER      /* as above if a credential was sent; else the handler sees none */
+    /* A credential if one was sent, even of a session that has ended or, in a cookie, an access token that
+     * has expired; else the handler sees none.  A cookie that is refused is cleared. */
+    ROUTE_FOR_LEAVING
 };
 
 enum route_body {

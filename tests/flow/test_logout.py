@@ -134,6 +134,24 @@ def test_everywhere_from_a_session_that_is_gone_ends_nothing(site, user):
     alive(site, other.access)
 
 
+@pytest.mark.parametrize("method, path", [("GET", "/session"), ("GET", "/profile"), ("DELETE", "/sessions"),
+                                          ("POST", "/logout")])
+def test_only_to_leave_is_a_session_that_has_ended_enough(site, user, method, path):
+    idle = user.login(transport="cookie")
+    site.redis.delete(site.key("session", idle.sid))
+    leaves = path == "/logout"
+    answer = site.call(method, path, {} if leaves else None, cookie=idle.session, headers=SAME_SITE)
+    if leaves:
+        assert granted(answer) == DONE
+    else:
+        refused(answer, "session_expired")
+    assert ("Set-Cookie" in answer.headers) == leaves
+    # What is no credential at all is refused by each; whoever wants to leave is rid of it.
+    answer = site.call(method, path, {} if leaves else None, cookie="garbage", headers=SAME_SITE)
+    refused(answer, "token_invalid")
+    assert ("Set-Cookie" in answer.headers) == leaves
+
+
 def test_without_a_credential_only_our_own_pages_clear_cookies(site):
     ours = site.post("/logout", {}, headers={"Sec-Fetch-Site": "same-origin"})
     assert "Max-Age=0" in ours.headers["Set-Cookie"]

@@ -37,7 +37,7 @@ static void found(void **state) {
         {METHOD_DELETE, "/auth/sessions/%2e%2e", handle_session_delete, ROUTE_FOR_CREDENTIAL, "%2e%2e"},
         {METHOD_DELETE, "/auth/sessions/{id}", handle_session_delete, ROUTE_FOR_CREDENTIAL, "{id}"},
         {METHOD_POST, "/auth/refresh", handle_refresh, ROUTE_FOR_ANYONE, NULL},
-        {METHOD_POST, "/auth/logout", handle_logout, ROUTE_FOR_EITHER, NULL},
+        {METHOD_POST, "/auth/logout", handle_logout, ROUTE_FOR_LEAVING, NULL},
         {METHOD_GET, "/auth/profile", handle_profile, ROUTE_FOR_CREDENTIAL, NULL},
         {METHOD_GET, "/auth/userinfo", handle_profile, ROUTE_FOR_CREDENTIAL, NULL},
         {METHOD_PATCH, "/auth/profile", handle_profile_change, ROUTE_FOR_CREDENTIAL, NULL},
