@@ -60,6 +60,10 @@ static void warn_of_stray(const char *name) {
                 F_STR("cure", "GATEHOUSE_SECTION_KEY, as in GATEHOUSE_REDIS_URL; or unset it"));
 }
 
+_Static_assert(CONF_MAX_POOLS <= POOL_MAX, "a plan has room for each pool");
+_Static_assert(2 * CONF_MAX_WORKERS <= POOL_MAX_WORKERS,
+               "two generations of workers live side by side during a reload");
+
 static void add_pool(struct service *service, const struct conf_pool *pool) {
     service->plan.pools[service->plan.count++] =
         (struct pool_spec){.name = pool->name,

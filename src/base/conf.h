@@ -13,7 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CONF_MAX_POOLS 8
+#define CONF_MAX_POOLS   8
+#define CONF_MAX_WORKERS 512 /* of all pools together */
 
 enum cookie_carries { COOKIE_CARRIES_SESSION, COOKIE_CARRIES_JWT };
 enum transport { TRANSPORT_BOTH, TRANSPORT_BEARER, TRANSPORT_COOKIE };

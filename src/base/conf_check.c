@@ -212,14 +212,12 @@ bool check_peers(char *text, char *why, size_t why_size) {
 
 /* Between options ----------------------------------------------------------------------------- */
 
-/* Two generations live side by side during a reload, and the pool's board has 1024 slots. */
-enum { MOST_WORKERS = 512 };
 /* How many more workers there are than may hash at once: what waits for MariaDB's disk hashes nothing. */
 enum { SPARE_HASHERS = 2 };
 
 static int64_t processors(void) {
     long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > MOST_WORKERS / 4 ? MOST_WORKERS / 4 : online;
+    return online < 1 ? 1 : online > CONF_MAX_WORKERS / 4 ? CONF_MAX_WORKERS / 4 : online;
 }
 
 static void resolve_pool(const struct conf *conf, struct conf_pool *pool) {
@@ -359,8 +357,8 @@ static const void *check_pools(struct conf *conf, char *why, size_t why_size) {
         }
         workers += pool->workers;
         named = says ? pool : named;
-        if (workers > MOST_WORKERS) {
-            snprintf(why, why_size, "all pools together may have %d workers", MOST_WORKERS);
+        if (workers > CONF_MAX_WORKERS) {
+            snprintf(why, why_size, "all pools together may have %d workers", CONF_MAX_WORKERS);
             return named != NULL ? &named->workers : &pool->workers;
         }
     }
