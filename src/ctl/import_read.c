@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "domain/account.h"
 
 static const char *const names[COLUMN_COUNT] = {
     [COLUMN_EMAIL] = "email",
@@ -153,8 +154,10 @@ static bool read_roles(const json *array, struct arena *arena, struct import_row
         if (role == NULL)
             return refuse(row, "roles must be texts");
         row->roles = arena_printf(arena, "%s%s%s", row->roles, i > 0 ? "," : "", role);
-        if (strpbrk(role, " ,;") != NULL || strlen(row->roles) > CSV_MAX_BYTES / 16)
-            return refuse(row, "a role must have 1 to 64 letters, digits and _ . : -");
+        if (strpbrk(role, " ,;") != NULL)
+            return refuse(row, arena_printf(arena, "the role \"%s\" %s", role, account_role_fault(role)));
+        if (strlen(row->roles) > CSV_MAX_BYTES / 16)
+            return refuse(row, "all roles together are longer than 1 KiB");
     }
     return true;
 }

@@ -62,6 +62,5 @@ void show_outcome(struct ctl *ctl, const struct user *user, const char *what) {
 }
 
 int role_is_bad(const char *role) {
-    return fail(CTL_REFUSED,
-                "the role \"%s\" cannot be: a role has 1 to 64 letters, digits and _ . : -", role);
+    return fail(CTL_REFUSED, "the role \"%s\" %s", role, account_role_fault(role));
 }

@@ -13,7 +13,7 @@ void show_users(struct ctl *ctl, const struct user *users, size_t count, bool mo
 /* "user 7 anna@example.org WHAT" for people; the user as JSON. */
 void show_outcome(struct ctl *ctl, const struct user *user, const char *what);
 
-/* Says what a role may be; returns CTL_REFUSED. */
+/* Says what is wrong with a role that account_role_fault refuses; returns CTL_REFUSED. */
 int role_is_bad(const char *role);
 
 #endif

@@ -25,7 +25,7 @@ static int check(const struct ctl *ctl) {
     for (size_t i = 1; i <= count; i++) {
         bool change = is_change(ctl->operands[i]);
         changes += change;
-        if (!account_role_is_sane(ctl->operands[i] + change))
+        if (account_role_fault(ctl->operands[i] + change) != NULL)
             return role_is_bad(ctl->operands[i] + change);
     }
     if (changes != 0 && changes != count)

@@ -51,7 +51,7 @@ static int give_roles(struct ctl *ctl, const struct user *user) {
 static int check_roles(struct ctl *ctl) {
     for (size_t i = 0; i < ctl->option_count; i++)
         if (strcmp(ctl->options[i].name, "--role") == 0 &&
-            !account_role_is_sane(ctl->options[i].value))
+            account_role_fault(ctl->options[i].value) != NULL)
             return role_is_bad(ctl->options[i].value);
     return args_option(ctl, "--role") != NULL ? reach_redis(ctl) : CTL_DONE;
 }

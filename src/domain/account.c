@@ -339,8 +339,8 @@ enum account_result account_delete(const struct realm *realm, struct arena *aren
     return end_others(realm, arena, user, NULL);
 }
 
-bool account_role_is_sane(const char *role) {
-    return check_role(role) == NULL;
+const char *account_role_fault(const char *role) {
+    return check_role(role);
 }
 
 static bool may_have_more_roles(const struct realm *realm, struct arena *arena, int64_t id,

@@ -104,12 +104,12 @@ enum account_result account_set_disabled(const struct realm *realm, struct arena
 /* The user is gone, with roles and all sessions. */
 enum account_result account_delete(const struct realm *realm, struct arena *arena,
                                    const struct user *user);
-/* Gives a role that account_role_is_sane, or takes it; living sessions show it at once.
+/* Gives a role without an account_role_fault, or takes it; living sessions show it at once.
  * ACCOUNT_NOT_FOUND: they had it already, or have it not; ACCOUNT_INVALID: all roles together would be longer
  * than 1 KiB. */
 enum account_result account_set_role(const struct realm *realm, struct arena *arena,
                                      const struct user *user, const char *role, bool has);
-/* Whether a text may be a role: see account_check.h. */
-bool account_role_is_sane(const char *role);
+/* What is wrong with a text as a role, "must have …" (static); NULL: it may be one. */
+const char *account_role_fault(const char *role);
 
 #endif

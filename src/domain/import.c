@@ -64,11 +64,9 @@ static bool roles_are_sane(struct arena *arena, struct import_row *row) {
     size_t all = 0;
     char *rest = row->roles != NULL ? arena_str(arena, row->roles) : NULL;
     for (char *role; rest != NULL && (role = strsep(&rest, " ,;")) != NULL;) {
-        if (role[0] != '\0' && !account_role_is_sane(role))
-            return refuse(row, arena_printf(arena,
-                                            "the role \"%s\" must have 1 to 64 letters, digits and "
-                                            "_ . : -",
-                                            role));
+        const char *wrong = role[0] != '\0' ? account_role_fault(role) : NULL;
+        if (wrong != NULL)
+            return refuse(row, arena_printf(arena, "the role \"%s\" %s", role, wrong));
         all += strlen(role) + 1;
     }
     return all <= ACCOUNT_ROLES_MAX || refuse(row, "all roles together are longer than 1 KiB");

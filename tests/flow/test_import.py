@@ -118,7 +118,9 @@ def test_a_bad_row_is_named_and_the_others_go_on(site, domain, row, reason):
     ('{"email": "a@x.example", "passwd": "x"}', "none of email"),
     ('{"email": "a@x.example", "email": "b@x.example"}', "twice"),
     ('{"email": "a@x.example", "roles": [1]}', "texts"),
-    ('{"email": "a@x.example", "roles": ["a b"]}', "role"),
+    ('{"email": "a@x.example", "roles": ["a b"]}', 'the role "a b" must have 1 to 64 letters'),
+    ('{"email": "a@x.example", "roles": ["a/b"]}', 'the role "a/b" must have 1 to 64 letters'),
+    ('{"email": "a@x.example", "roles": ["%s"]}' % '","'.join(["a" * 64] * 200), "longer than 1 KiB"),
     ('{"email": "a@x.example", "disabled": "yes"}', "wrong type"),
 ])
 def test_a_bad_line_of_json(site, domain, line, reason):
