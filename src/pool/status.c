@@ -153,8 +153,9 @@ static const char *address_of(int fd, char *out, size_t size) {
         return NULL;
     if (address.ss_family != AF_UNIX)
         return tcp_text(&address, out, size);
-    snprintf(out, size, "%.*s", (int)sizeof(struct sockaddr_un),
-             ((const struct sockaddr_un *)&address)->sun_path);
+    /* A path that fills its place has no NUL behind it. */
+    const struct sockaddr_un *local = (const struct sockaddr_un *)&address;
+    snprintf(out, size, "%.*s", (int)sizeof local->sun_path, local->sun_path);
     return out;
 }
 
