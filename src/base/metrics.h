@@ -48,13 +48,13 @@ enum metrics_event {
     EVENT_TOKEN_VERIFIED,  /* … had to be checked */
     EVENT_LOG_LOST,        /* a log line could not be written */
     EVENT_AUDIT_LOST,      /* an event could not be recorded in the audit trail */
+    EVENT_REDIS_WENT_BACK, /* Redis had lost what it had acknowledged */
     EVENT_DESCRIPTORS,     /* a connection was given up for want of file descriptors */
     EVENT_RELOAD_DONE,     /* the master's from here on: SIGHUP was followed */
     EVENT_RELOAD_REFUSED,  /* … or not, and the old configuration goes on */
     EVENT_UPGRADE_REFUSED, /* SIGUSR2 was not followed, and the old program goes on */
     EVENT_KEYS_REFUSED,    /* changed keys could not be taken up */
     EVENT_WORKER_HUNG,     /* a worker stood still and was killed */
-    EVENT_REDIS_WENT_BACK, /* Redis had lost what it had acknowledged */
     EVENT_CLOCK_SET,       /* the wall clock was set */
     EVENT_COUNT
 };

@@ -47,7 +47,7 @@ struct verb {
 
 struct ctl_option {
     const char *name;  /* "--after" */
-    const char *value; /* NULL: the option takes none */
+    const char *value; /* "": the option takes none */
 };
 
 /* One run of the program. */

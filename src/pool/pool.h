@@ -2,7 +2,7 @@
  * pool: keeps workers alive.  The master opens sockets, forks, watches, reloads and stops; it opens
  * no store and never reads a byte that came from the network.
  *
- * main.c gives it three callbacks; the pool knows nothing else of what workers do.
+ * main.c gives it the callbacks of struct pool_ops; the pool knows nothing else of what workers do.
  */
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
