@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from stage import Failure, run
@@ -20,16 +20,6 @@ class Result:
     p99: float
     cpu: float = 0.0
     refused: int = 0
-
-
-@dataclass
-class Series:
-    """Of all rounds."""
-
-    results: list = field(default_factory=list)
-
-    def of(self, name):
-        return [getattr(result, name) for result in self.results]
 
 
 def _milliseconds(out, percentile):

@@ -48,9 +48,6 @@ void doctor_web_user(struct doctor *doctor, const struct doctor_user *user);
  * limits and settings. */
 void doctor_redis(struct doctor *doctor);
 void doctor_mariadb(struct doctor *doctor);
-/* A clock that was asked for: ms since 1970, by then and later ours. */
-void doctor_compare_clock(struct doctor *doctor, const char *area, int64_t theirs, int64_t before,
-                          int64_t after);
 
 /* doctor_web.c: which is "nginx", "apache", "lighttpd" or NULL (those that run); file NULL: its own. */
 void doctor_web(struct doctor *doctor, const char *which, const char *file);

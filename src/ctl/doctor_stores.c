@@ -13,7 +13,8 @@
 #define CLOCK_WARN_MS 2000
 #define CLOCK_FAIL_MS 30000
 
-void doctor_compare_clock(struct doctor *doctor, const char *area, int64_t theirs, int64_t before,
+/* A clock that was asked for: ms since 1970; before and after are ours, around the question. */
+static void compare_clock(struct doctor *doctor, const char *area, int64_t theirs, int64_t before,
                           int64_t after) {
     int64_t off = theirs < before ? before - theirs : theirs > after ? theirs - after : 0;
     const char *cure =
@@ -181,8 +182,7 @@ static void look_at_redis_clock(struct doctor *doctor) {
     const struct reply *reply = redis_asks(doctor, "TIME", NULL);
     int64_t seconds = reply_int(reply_at(reply, 0), -1), micros = reply_int(reply_at(reply, 1), 0);
     if (seconds >= 0)
-        doctor_compare_clock(doctor, "redis", seconds * 1000 + micros / 1000, before,
-                             clock_wall_ms());
+        compare_clock(doctor, "redis", seconds * 1000 + micros / 1000, before, clock_wall_ms());
 }
 
 /* Whoever can write there can sign in as anybody. */
@@ -355,7 +355,7 @@ static void look_at_mariadb_clock(struct doctor *doctor) {
     int64_t before = clock_wall_ms();
     const char *theirs = value(doctor, "SELECT ROUND(UNIX_TIMESTAMP(NOW(3)) * 1000)");
     if (theirs[0] != '\0')
-        doctor_compare_clock(doctor, "mariadb", strtoll(theirs, NULL, 10), before, clock_wall_ms());
+        compare_clock(doctor, "mariadb", strtoll(theirs, NULL, 10), before, clock_wall_ms());
 }
 
 void doctor_mariadb(struct doctor *doctor) {

@@ -8,7 +8,6 @@ import pytest
 
 from steps import TOP, asked, files, follow, processes
 
-EXAMPLES = "/usr/local/share/doc/gatehouse/examples"
 PASSWORD = "spoon-lantern-42"
 CURL = ("curl -sk --path-as-is --resolve www.example.org:443:127.0.0.1 "
         "--resolve www.example.org:80:127.0.0.1 ")
