@@ -16,6 +16,7 @@
 #include "base/conf_table.h"
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 enum { MAX_LINE = 4096, FROM_DEFAULT = 0, FROM_ENVIRONMENT = -1 };
 
@@ -296,8 +297,12 @@ static bool read_file(struct reader *r) {
     FILE *file = fopen(r->path, "re");
     if (!file)
         return fail_file(r, errno);
-    char *line = NULL;
-    size_t size = 0;
+    /* A line may hold a password, so that what it goes through is ours to wipe.  Room for the longest, or
+     * getline would give back unwiped what had become too small. */
+    char ahead[4096];
+    size_t size = MAX_LINE + sizeof "\r\n";
+    char *line = malloc(size);
+    MUST(line && setvbuf(file, ahead, _IOFBF, sizeof ahead) == 0);
     bool ok = true;
     ssize_t len;
     while (ok && (len = getline(&line, &size, file)) >= 0) {
@@ -306,8 +311,10 @@ static bool read_file(struct reader *r) {
     }
     if (ok && ferror(file))
         ok = fail_file(r, errno);
-    free(line);
     fclose(file);
+    secret_wipe(ahead, sizeof ahead);
+    secret_wipe(line, size);
+    free(line);
     return ok;
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/peers.h"
+#include "base/secret.h"
 #include "base/url.h"
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -46,7 +47,9 @@ bool check_path(char *text, char *why, size_t why_size) {
 
 bool check_redis_url(char *text, char *why, size_t why_size) {
     struct conf_redis_address address;
-    if (!conf_redis_address(text, &address))
+    bool ok = conf_redis_address(text, &address);
+    secret_wipe(&address, sizeof address);
+    if (!ok)
         return refuse(why, why_size,
                       "it must be redis://[user:password@]host[:port][/db], "
                       "unix:///path/to/redis.sock[?db=N] or redis+sentinel://[user:password@]"
@@ -66,7 +69,9 @@ bool check_redis_prefix(char *text, char *why, size_t why_size) {
 
 bool check_mariadb_url(char *text, char *why, size_t why_size) {
     struct conf_mariadb_address address;
-    if (!conf_mariadb_address(text, &address))
+    bool ok = conf_mariadb_address(text, &address);
+    secret_wipe(&address, sizeof address);
+    if (!ok)
         return refuse(why, why_size,
                       "it must be mariadb://user[:password]@host[:port][,host[:port]]/database; special "
                       "characters in a password are written %XX");
@@ -317,6 +322,7 @@ static const void *check_redis_tls(const struct conf *conf, char *why, size_t wh
                                     &conf->redis_tls_verify};
     struct conf_redis_address redis;
     bool tls = conf_redis_address(conf->redis_url, &redis) && redis.tls;
+    secret_wipe(&redis, sizeof redis);
     const void *blame = check_certificates(tls, &of, cure, why, why_size);
     if (blame != NULL || tls || conf->redis_tls_name[0] == '\0')
         return blame;

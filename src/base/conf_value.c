@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 struct unit {
     const char *name;
@@ -129,6 +130,13 @@ static bool is_plain_text(const char *text) {
     return utf8_valid(text, strlen(text));
 }
 
+/* A url may hold a password. */
+static void free_text(char *text) {
+    if (text)
+        secret_wipe(text, strlen(text));
+    free(text);
+}
+
 static bool set_text(char **to, const struct option *option, const char *text, char *why,
                      size_t why_size) {
     if (!is_plain_text(text)) {
@@ -139,10 +147,10 @@ static bool set_text(char **to, const struct option *option, const char *text, c
     if (!copy)
         DIE("out of memory");
     if (*copy && option->check && !option->check(copy, why, why_size)) {
-        free(copy);
+        free_text(copy);
         return false;
     }
-    free(*to);
+    free_text(*to);
     *to = copy;
     return true;
 }
@@ -222,5 +230,5 @@ void conf_value_print(const void *base, const struct option *option, struct buf 
 
 void conf_value_free(void *base, const struct option *option) {
     if (option->kind == KIND_TEXT)
-        free(*(char **)member(base, option));
+        free_text(*(char **)member(base, option));
 }

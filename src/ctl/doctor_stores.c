@@ -190,8 +190,10 @@ static void look_at_door(struct doctor *doctor) {
     const struct ctl *ctl = doctor->ctl;
     struct conf_redis_address address;
     struct stat st;
-    if (!conf_redis_address(ctl->conf->redis_url, &address) || address.password[0] != '\0' ||
-        ctl->site->redis_password != NULL)
+    bool read = conf_redis_address(ctl->conf->redis_url, &address);
+    bool has_password = address.password[0] != '\0';
+    secret_wipe(address.password, sizeof address.password);
+    if (!read || has_password || ctl->site->redis_password != NULL)
         return;
     if (address.path[0] != '\0' && (stat(address.path, &st) != 0 || (st.st_mode & S_IWOTH) == 0))
         return;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/secret.h"
 #include "store/db_bind.h"
 #include "store/db_link.h"
 
@@ -52,6 +53,7 @@ void db_free(struct db **db) {
     if (db == NULL || *db == NULL)
         return;
     disconnect(*db);
+    secret_wipe(*db, sizeof **db); /* the address has a password */
     free(*db);
     *db = NULL;
 }

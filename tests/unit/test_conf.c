@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,17 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+
+/* The linker puts this in: what is given back is looked at first. */
+#define PASSWORD "of-that-test-alone"
+void __real_free(void *block);
+void __wrap_free(void *block);
+static unsigned passwords_given_back;
+void __wrap_free(void *block) {
+    if (block && memmem(block, malloc_usable_size(block), PASSWORD, strlen(PASSWORD)))
+        passwords_given_back++;
+    __real_free(block);
+}
 
 static char path[] = "/tmp/test_conf.XXXXXX";
 static char error[512];
@@ -572,6 +584,35 @@ static void example_is_the_defaults(void **state) {
     free(expected);
 }
 
+static void passwords_are_wiped(void **state) {
+    (void)state;
+    static const char *const good[] = {
+        "[redis]\nurl = redis://anna:" PASSWORD "@localhost\n",
+        "[redis]\nurl = rediss://anna:" PASSWORD "@localhost\n",
+        "[mariadb]\nurl = \"mariadb://anna:" PASSWORD "@localhost/gatehouse\"\r\n",
+    };
+    static const char *const bad[] = {
+        "[redis]\nurl = redis://anna:" PASSWORD "@\n",
+        "[redis]\nurl = redis://anna:" PASSWORD "@localhost\nurl = unix:///x\n",
+        "[mariadb]\nurl = mariadb://anna:" PASSWORD "@localhost\n",
+        "[mariadb]\nurl = mariadb://anna:" PASSWORD "@localhost/gatehouse\nnonsense\n",
+        "url = mariadb://anna:" PASSWORD "@localhost/gatehouse\n",
+    };
+    passwords_given_back = 0;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        conf_free(read_good(good[i]));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_null(read_text(bad[i]));
+    assert_int_equal(passwords_given_back, 0);
+    setenv("GATEHOUSE_REDIS_URL", "redis://anna:" PASSWORD "@localhost", 1);
+    conf_free(read_good(""));
+    unsetenv("GATEHOUSE_REDIS_URL");
+    assert_int_equal(passwords_given_back, 0);
+    /* It would be noticed. */
+    free(strdup(PASSWORD));
+    assert_int_equal(passwords_given_back, 1);
+}
+
 static int make_file(void **state) {
     (void)state;
     int fd = mkstemp(path);
@@ -595,6 +636,7 @@ int main(void) {
         cmocka_unit_test(doors),
         cmocka_unit_test(cookies_that_are_off_carry_no_login),
         cmocka_unit_test(passwords_are_never_shown),
+        cmocka_unit_test(passwords_are_wiped),
         cmocka_unit_test(yescrypt_has_its_own_cost),
         cmocka_unit_test(pools),
         cmocka_unit_test(environment),
