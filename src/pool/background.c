@@ -16,19 +16,14 @@
 
 #include "base/log.h"
 #include "pool/proto.h"
+#include "pool/socket.h"
 
 /* How often the waiting process looks whether the child has died. */
 #define LOOK_MS 50
 
-static bool stdin_listens(void) {
-    int yes = 0;
-    socklen_t len = sizeof yes;
-    return getsockopt(STDIN_FILENO, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes;
-}
-
 static bool is_supervised(void) {
     return getenv(ENV_NOTIFY_SOCKET) != NULL || getenv(ENV_LISTEN_PID) != NULL ||
-           getenv(ENV_HANDOVER) != NULL || stdin_listens();
+           getenv(ENV_HANDOVER) != NULL || socket_listens(STDIN_FILENO);
 }
 
 /* A datagram socket with a name that the kernel chose, in no file system; -1 on failure. */

@@ -10,15 +10,11 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-static void set_cloexec(int fd, bool on) {
-    MUST(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0);
-}
-
 static void survive_exec(const struct listen_set *set, const struct channels *channels,
                          bool survive) {
     listen_survive_exec(set, survive);
-    set_cloexec(channels->lifeline[0], !survive);
-    set_cloexec(channels->lifeline[1], !survive);
+    fd_survives_exec(channels->lifeline[0], survive);
+    fd_survives_exec(channels->lifeline[1], survive);
 }
 
 static void write_sockets(const struct listen_set *set, struct buf *out) {

@@ -12,18 +12,8 @@
 
 #include "base/log.h"
 #include "pool/listen.h"
+#include "pool/notify.h"
 #include "pool/proto.h"
-
-static bool is_listening(int fd) {
-    int yes = 0;
-    int type = 0;
-    socklen_t len = sizeof yes;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) != 0 || !yes)
-        return false;
-    len = sizeof type;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
-}
 
 static bool make_ours(int fd) {
     int flags = fcntl(fd, F_GETFL);
@@ -49,17 +39,6 @@ static int take_standard_input(struct listen_set *set, const struct pool_plan *p
 
 /* systemd ------------------------------------------------------------------------------------- */
 
-static long number_of(const char *text) {
-    char *end;
-    long number;
-
-    if (!text || *text < '0' || *text > '9')
-        return -1;
-    errno = 0;
-    number = strtol(text, &end, 10);
-    return *end == '\0' && errno == 0 ? number : -1;
-}
-
 static bool has_name(const struct listen_set *set, const char *name) {
     for (size_t i = 0; i < set->count; i++)
         if (strcmp(set->at[i].name, name) == 0)
@@ -84,7 +63,7 @@ static const char *first_without(const struct listen_set *set, const struct pool
 static int give(struct listen_set *set, int fd, const char *name) {
     const struct socket given = {.fd = fd};
 
-    if (!is_listening(fd) || !make_ours(fd)) {
+    if (!socket_listens(fd) || !make_ours(fd)) {
         log_error("inherited descriptor is no listening stream socket", F_INT("fd", fd),
                   F_STR("cure", "use ListenStream= and Accept=no in the socket unit"));
         return EX_CONFIG;
@@ -94,11 +73,12 @@ static int give(struct listen_set *set, int fd, const char *name) {
 }
 
 /* Names that are pools' go to those; whatever is left, in order, to pools that have none yet. */
-static int give_all(struct listen_set *set, const struct pool_plan *plan, long count, char *names) {
+static int give_all(struct listen_set *set, const struct pool_plan *plan, int64_t count,
+                    char *names) {
     bool given[POOL_MAX] = {false};
     int code = 0;
 
-    for (long i = 0; i < count && code == 0; i++) {
+    for (int64_t i = 0; i < count && code == 0; i++) {
         const char *name = names ? strsep(&names, ":") : NULL;
         const char *pool = name ? pool_named(plan, name) : NULL;
         if (!pool || has_name(set, pool))
@@ -106,7 +86,7 @@ static int give_all(struct listen_set *set, const struct pool_plan *plan, long c
         given[i] = true;
         code = give(set, LISTEN_FDS_START + (int)i, pool);
     }
-    for (long i = 0; i < count && code == 0; i++) {
+    for (int64_t i = 0; i < count && code == 0; i++) {
         const char *pool = first_without(set, plan);
         if (given[i])
             continue;
@@ -121,7 +101,7 @@ static int give_all(struct listen_set *set, const struct pool_plan *plan, long c
 }
 
 static int take_from_systemd(struct listen_set *set, const struct pool_plan *plan) {
-    long count = number_of(getenv(ENV_LISTEN_FDS));
+    int64_t count = notify_number(ENV_LISTEN_FDS);
     const char *names = getenv(ENV_LISTEN_FDNAMES);
     char *copy = names ? strdup(names) : NULL;
     int code;
@@ -140,9 +120,9 @@ int listen_inherit(struct listen_set *set, const struct pool_plan *plan) {
     int code = 0;
 
     /* The variables are for one process alone: a shell between systemd and us must not count. */
-    if (number_of(getenv(ENV_LISTEN_PID)) == getpid() && number_of(getenv(ENV_LISTEN_FDS)) > 0)
+    if (notify_number(ENV_LISTEN_PID) == getpid() && notify_number(ENV_LISTEN_FDS) > 0)
         code = take_from_systemd(set, plan);
-    else if (is_listening(STDIN_FILENO))
+    else if (socket_listens(STDIN_FILENO))
         code = take_standard_input(set, plan);
     unsetenv(ENV_LISTEN_PID);
     unsetenv(ENV_LISTEN_FDS);

@@ -1,7 +1,6 @@
 #include "pool/listen.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,10 +8,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-
-static void set_cloexec(int fd, bool on) {
-    MUST(fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) == 0);
-}
 
 /* One message, one connection.  -1, -1: then connections are closed instead of passed on. */
 static void make_queue(int pass[2]) {
@@ -158,10 +153,10 @@ void listen_close(struct listen_set *set) {
 void listen_survive_exec(const struct listen_set *set, bool survive) {
     for (size_t i = 0; i < set->count; i++) {
         const struct listener *one = &set->at[i];
-        set_cloexec(one->socket.fd, !survive);
+        fd_survives_exec(one->socket.fd, survive);
         for (size_t j = 0; j < 2; j++)
             if (one->pass[j] >= 0)
-                set_cloexec(one->pass[j], !survive);
+                fd_survives_exec(one->pass[j], survive);
     }
 }
 

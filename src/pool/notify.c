@@ -56,8 +56,8 @@ void notify_stopping(int64_t patience_ms) {
     tell(lines);
 }
 
-static int64_t number_in(const char *name) {
-    const char *text = getenv(name);
+int64_t notify_number(const char *variable) {
+    const char *text = getenv(variable);
     char *end;
     long long number;
 
@@ -69,10 +69,10 @@ static int64_t number_in(const char *name) {
 }
 
 int64_t notify_alive_every_ms(void) {
-    int64_t period_us = number_in(ENV_WATCHDOG_USEC);
+    int64_t period_us = notify_number(ENV_WATCHDOG_USEC);
 
     /* Like the sockets, it may be meant for a process before us. */
-    if (getenv(ENV_WATCHDOG_PID) && number_in(ENV_WATCHDOG_PID) != getpid())
+    if (getenv(ENV_WATCHDOG_PID) && notify_number(ENV_WATCHDOG_PID) != getpid())
         return 0;
     if (period_us <= 0)
         return 0;

@@ -18,6 +18,8 @@ void notify_stopping(int64_t patience_ms);
 /* How often notify_alive is to be called, in milliseconds: half of what the manager waits for
  * (WatchdogSec=); 0: it does not watch this process. */
 int64_t notify_alive_every_ms(void);
+/* The number that a service manager has left in a variable of the environment; -1: there is none. */
+int64_t notify_number(const char *variable);
 /* For the manager's watchdog: this process still does its work. */
 void notify_alive(void);
 

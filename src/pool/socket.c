@@ -282,3 +282,18 @@ void socket_close(struct socket *opened, const char *path) {
         close(opened->fd);
     *opened = (struct socket){.fd = -1};
 }
+
+bool socket_listens(int fd) {
+    int yes = 0;
+    int type = 0;
+    socklen_t len = sizeof yes;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) != 0 || !yes)
+        return false;
+    len = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+void fd_survives_exec(int fd, bool survives) {
+    MUST(fcntl(fd, F_SETFD, survives ? 0 : FD_CLOEXEC) == 0);
+}

@@ -30,4 +30,9 @@ void socket_apply(const struct socket *opened, const struct pool_spec *pool);
 /* Closes it; the file goes too if it is still ours. */
 void socket_close(struct socket *opened, const char *path);
 
+/* Whether a descriptor, which need not be open, is a listening stream socket. */
+bool socket_listens(int fd);
+/* Says whether a descriptor, of any kind, outlives an execve. */
+void fd_survives_exec(int fd, bool survives);
+
 #endif
