@@ -11,17 +11,13 @@ static const char *decision_of(const struct request *request) {
 
 /* The row's path, not the one that was asked for: it holds nothing of a stranger. */
 void access_log(const struct request *request, int64_t us) {
-    static const char *const methods[] = {
-        [METHOD_GET] = "GET",       [METHOD_HEAD] = "HEAD",     [METHOD_POST] = "POST",
-        [METHOD_PATCH] = "PATCH",   [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS",
-        [METHOD_OTHER] = "other"};
     int wanted = request->realm->conf->log_access;
     if (wanted == ACCESS_LOG_NO || (wanted == ACCESS_LOG_ERRORS && request->reason == 0))
         return;
     const char *user = request->log_user != NULL ? request->log_user : request->who.user_id;
     const char *session =
         request->log_session != NULL ? request->log_session : request->credential.sid;
-    log_event("request", F_STR("event", "request"), F_STR("method", methods[request->method]),
+    log_event("request", F_STR("event", "request"), F_STR("method", method_name(request->method)),
               F_STR("route", request->route != NULL ? request->route->path : "-"),
               F_INT("status", request->status), F_STR("decision", decision_of(request)),
               F_STR("reason",

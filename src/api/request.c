@@ -139,11 +139,18 @@ static const char *unless_empty(const char *value) {
     return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
+const char *method_name(enum method method) {
+    static const char *const words[] = {
+        [METHOD_GET] = "GET",       [METHOD_HEAD] = "HEAD",     [METHOD_POST] = "POST",
+        [METHOD_PATCH] = "PATCH",   [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS",
+        [METHOD_OTHER] = "other"};
+    return words[method];
+}
+
 static enum method method_of(const char *name) {
-    static const char *const methods[] = {"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"};
-    for (size_t i = 0; name != NULL && i < METHOD_OTHER; i++)
-        if (strcmp(methods[i], name) == 0)
-            return (enum method)i;
+    for (enum method method = 0; name != NULL && method < METHOD_OTHER; method++)
+        if (strcmp(method_name(method), name) == 0)
+            return method;
     return METHOD_OTHER;
 }
 

@@ -19,6 +19,9 @@ struct api;
 enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PATCH, METHOD_DELETE, METHOD_OPTIONS,
               METHOD_OTHER };
 
+/* As it stands in a request; "other" of METHOD_OTHER. */
+const char *method_name(enum method method);
+
 enum carrier { CARRIED_BY_NOTHING, CARRIED_BY_AUTHORIZATION, CARRIED_BY_HEADER, CARRIED_BY_COOKIE };
 
 struct request {

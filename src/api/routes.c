@@ -77,14 +77,12 @@ static bool matches(const struct route *route, const char *path, const char **se
 }
 
 static void list_methods(unsigned methods, char *allow, size_t size) {
-    static const char *const names[] = {[METHOD_GET] = "GET",       [METHOD_HEAD] = "HEAD",
-                                        [METHOD_POST] = "POST",     [METHOD_PATCH] = "PATCH",
-                                        [METHOD_DELETE] = "DELETE", [METHOD_OPTIONS] = "OPTIONS"};
     size_t len = 0;
     methods |= 1u << METHOD_OPTIONS;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (methods & 1u << i)
-            len += (size_t)snprintf(allow + len, size - len, "%s%s", len > 0 ? ", " : "", names[i]);
+    for (enum method method = METHOD_GET; method < METHOD_OTHER; method++)
+        if (methods & 1u << method)
+            len += (size_t)snprintf(allow + len, size - len, "%s%s", len > 0 ? ", " : "",
+                                    method_name(method));
 }
 
 enum route_found routes_find(struct request *request, char *allow, size_t allow_size) {
