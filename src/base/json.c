@@ -168,6 +168,17 @@ enum json_found json_get_array(const json *object, const char *name, json **out)
     return found;
 }
 
+bool json_has(const json *object, const char *name) {
+    json *unused;
+    return json_get_object(object, name, &unused) != JSON_MISSING;
+}
+
+bool json_says(const json *object, const char *name, const char *text) {
+    const char *found;
+    size_t len;
+    return json_get_string(object, name, &found, &len) == JSON_FOUND && strcmp(found, text) == 0;
+}
+
 size_t json_array_size(const json *array) {
     return json_is_array(array) ? json_object_array_length(array) : 0;
 }

@@ -42,6 +42,10 @@ enum json_found json_get_bool(const json *object, const char *name, bool *out);
 /* The same for what has members of its own; borrowed from object. */
 enum json_found json_get_object(const json *object, const char *name, json **out);
 enum json_found json_get_array(const json *object, const char *name, json **out);
+/* Whether the object has such a member, whatever it is, null too. */
+bool json_has(const json *object, const char *name);
+/* Whether that member is this very text. */
+bool json_says(const json *object, const char *name, const char *text);
 /* How many elements; 0 when it is no array. */
 size_t json_array_size(const json *array);
 /* How many members the object itself has, not those in them; 0 when it is no object. */

@@ -26,12 +26,6 @@ static void add_jwk(struct jws_keys *keys, const json *jwk, enum key_alg alg, co
         keep(keys, &key);
 }
 
-static bool has_kid(const json *jwk, const char *kid) {
-    const char *text;
-    size_t len;
-    return json_get_string(jwk, "kid", &text, &len) == JSON_FOUND && strcmp(text, kid) == 0;
-}
-
 /* Keys of several kinds may have one kid (RFC 7517 section 4.5). */
 static void add_set(struct jws_keys *keys, const json *set, enum key_alg alg, const char *kid,
                     const char **why) {
@@ -40,7 +34,7 @@ static void add_set(struct jws_keys *keys, const json *set, enum key_alg alg, co
     *why = "the text names none of its keys";
     for (size_t i = 0; kid != NULL && i < size; i++) {
         const json *jwk = json_array_object(set, i);
-        if (!has_kid(jwk, kid))
+        if (!json_says(jwk, "kid", kid))
             continue;
         named = true;
         add_jwk(keys, jwk, alg, why);

@@ -33,20 +33,9 @@ json *jwk_of(const struct key *key) {
 
 /* Reading ---------------------------------------------------------------------------------------- */
 
-static bool member_is(const json *object, const char *name, const char *expected) {
-    const char *text;
-    size_t len;
-    return json_get_string(object, name, &text, &len) == JSON_FOUND && strcmp(text, expected) == 0;
-}
-
-static bool is_missing(const json *object, const char *name) {
-    json *unused;
-    return json_get_object(object, name, &unused) == JSON_MISSING;
-}
-
 static bool may_verify(const json *jwk) {
     json *operations;
-    if (is_missing(jwk, "key_ops"))
+    if (!json_has(jwk, "key_ops"))
         return true;
     if (json_get_array(jwk, "key_ops", &operations) != JSON_FOUND)
         return false;
@@ -71,7 +60,7 @@ static bool read_secret(const json *jwk, enum key_alg alg, struct key *key, cons
     const char *text;
     size_t len;
     *why = "kty is not oct, or k is not base64url";
-    if (!member_is(jwk, "kty", "oct") || json_get_string(jwk, "k", &text, &len) != JSON_FOUND)
+    if (!json_says(jwk, "kty", "oct") || json_get_string(jwk, "k", &text, &len) != JSON_FOUND)
         return false;
     size_t size = len * 3 / 4;
     uint8_t *secret = malloc(size + 1);
@@ -87,7 +76,7 @@ static struct pkey *read_rsa(const json *jwk, const char **why) {
     uint8_t n[PKEY_NUMBER_MAX], e[8];
     *why = "kty is not RSA, or n or e is missing or out of range";
     long n_len = read_bytes(jwk, "n", n, sizeof n), e_len = read_bytes(jwk, "e", e, sizeof e);
-    if (!member_is(jwk, "kty", "RSA") || n_len < 1 || e_len < 1)
+    if (!json_says(jwk, "kty", "RSA") || n_len < 1 || e_len < 1)
         return NULL;
     return pkey_from_rsa(n, (size_t)n_len, e, (size_t)e_len, why);
 }
@@ -95,7 +84,7 @@ static struct pkey *read_rsa(const json *jwk, const char **why) {
 static struct pkey *read_p256(const json *jwk, const char **why) {
     uint8_t x[32], y[32];
     *why = "kty is not EC, crv is not P-256, or x or y does not have 256 bits";
-    if (!member_is(jwk, "kty", "EC") || !member_is(jwk, "crv", "P-256") ||
+    if (!json_says(jwk, "kty", "EC") || !json_says(jwk, "crv", "P-256") ||
         read_bytes(jwk, "x", x, sizeof x) != sizeof x ||
         read_bytes(jwk, "y", y, sizeof y) != sizeof y)
         return NULL;
@@ -104,13 +93,13 @@ static struct pkey *read_p256(const json *jwk, const char **why) {
 
 bool jwk_read(const json *jwk, enum key_alg alg, struct key *key, const char **why) {
     *why = "use is not sig";
-    if (!is_missing(jwk, "use") && !member_is(jwk, "use", "sig"))
+    if (json_has(jwk, "use") && !json_says(jwk, "use", "sig"))
         return false;
     *why = "key_ops does not hold verify";
     if (!may_verify(jwk))
         return false;
     *why = "alg is another";
-    if (!is_missing(jwk, "alg") && !member_is(jwk, "alg", key_alg_name(alg)))
+    if (json_has(jwk, "alg") && !json_says(jwk, "alg", key_alg_name(alg)))
         return false;
     if (key_alg_is_symmetric(alg))
         return read_secret(jwk, alg, key, why);

@@ -38,28 +38,20 @@ bool jws_take_apart(struct arena *arena, const char *text, size_t len, struct jw
            jws->header_len > 0 && jws->signature_len > 0;
 }
 
-static bool has(const json *object, const char *name) {
-    json *unused;
-    return json_get_object(object, name, &unused) != JSON_MISSING;
-}
-
 bool jws_header_is_plain(const json *header, const char **why) {
     *why = "the header is no object";
     if (!json_is_object(header))
         return false;
     *why = "crit asks for something that is not understood";
-    if (has(header, "crit"))
+    if (json_has(header, "crit"))
         return false;
     *why = "b64 is not understood";
-    return !has(header, "b64");
+    return !json_has(header, "b64");
 }
 
 bool jws_header_names(const json *header, enum key_alg alg, const char **why) {
-    const char *text;
-    size_t len;
     *why = "alg is not the key's";
-    return json_get_string(header, "alg", &text, &len) == JSON_FOUND &&
-           strcmp(text, key_alg_name(alg)) == 0;
+    return json_says(header, "alg", key_alg_name(alg));
 }
 
 bool jws_signature_is_good(const struct jws *jws, const struct key *key) {

@@ -22,12 +22,6 @@ static const jwt_alg_t algs[KEY_ALGS] = {[KEY_HS256] = JWT_ALG_HS256,
                                          [KEY_RS256] = JWT_ALG_RS256,
                                          [KEY_ES256] = JWT_ALG_ES256};
 
-static bool member_is(const json *object, const char *name, const char *expected) {
-    const char *text;
-    size_t len;
-    return json_get_string(object, name, &text, &len) == JSON_FOUND && strcmp(text, expected) == 0;
-}
-
 /* What we write is JWT; at+jwt is what RFC 9068 section 2.1 has for access tokens, with or without the
  * prefix that RFC 7515 section 4.1.9 lets one leave out, and in any case. */
 static bool is_access_token(const json *header) {
@@ -94,7 +88,7 @@ static bool is_for(const json *payload, const char *audience) {
     json *list;
     bool found = false;
     if (json_get_array(payload, "aud", &list) != JSON_FOUND)
-        return member_is(payload, "aud", audience);
+        return json_says(payload, "aud", audience);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_array_string(list, i);
         if (name == NULL)
@@ -110,7 +104,7 @@ static bool read_claims(const json *payload, const struct conf *conf, struct are
     if (!json_is_object(payload))
         return false;
     *why = "iss is another's";
-    if (!member_is(payload, "iss", conf->token_issuer))
+    if (!json_says(payload, "iss", conf->token_issuer))
         return false;
     *why = "aud is another";
     if (!is_for(payload, conf->token_audience))

@@ -178,6 +178,18 @@ static void getters_are_exact(void **state) {
     json *value = parse(text, strlen(text), &why);
     assert_non_null(value);
     assert_true(json_is_object(value));
+    assert_true(json_says(value, "s", "12"));
+    assert_true(json_says(value, "e", ""));
+    static const char *const other_texts[] = {"", "1", "123"}, *const no_texts[] = {"i", "n", "o", "a", "x"};
+    for (size_t i = 0; i < sizeof other_texts / sizeof *other_texts; i++)
+        assert_false(json_says(value, "s", other_texts[i]));
+    for (size_t i = 0; i < sizeof no_texts / sizeof *no_texts; i++) {
+        assert_false(json_says(value, no_texts[i], ""));
+        assert_false(json_says(value, no_texts[i], "12"));
+        assert_int_equal(json_has(value, no_texts[i]), strcmp(no_texts[i], "x") != 0);
+    }
+    assert_false(json_has(NULL, "s"));
+    assert_false(json_says(NULL, "s", "12"));
     assert_int_equal(json_get_string(value, "s", &string, &len), JSON_FOUND);
     assert_string_equal(string, "12");
     assert_int_equal(len, 2);
