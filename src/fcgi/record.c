@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "base/secret.h"
 
-/* A buffer that grew beyond this for one request is not kept for the next. */
-#define KEEP_BYTES (4 * 1024)
 /* The most content in one STDOUT record: the largest multiple of 8 below 64 KiB. */
 #define CHUNK 65528
 
@@ -255,20 +253,7 @@ enum fcgi_progress fcgi_read(struct fcgi_reader *reader, struct buf *in, size_t 
     return broken ? FCGI_BROKEN : progress;
 }
 
-static void empty(struct buf *buf) {
-    if (buf->cap > KEEP_BYTES)
-        buf_free(buf);
-    buf_clear(buf);
-}
-
 void fcgi_reader_reset(struct fcgi_reader *reader) {
-    struct buf params = reader->params, body = reader->body;
-    empty(&params);
-    empty(&body);
-    *reader = (struct fcgi_reader){.params = params, .body = body};
-}
-
-void fcgi_reader_free(struct fcgi_reader *reader) {
     buf_free(&reader->params);
     buf_free(&reader->body);
     *reader = (struct fcgi_reader){0};

@@ -61,10 +61,8 @@ struct fcgi_reader {
  */
 enum fcgi_progress fcgi_read(struct fcgi_reader *reader, struct buf *in, size_t max_body,
                              struct buf *out);
-/* Makes ready for the next request; large buffers are given back. */
+/* Makes ready for the next request; wipes and frees the buffers of this one, where they are still there. */
 void fcgi_reader_reset(struct fcgi_reader *reader);
-/* Wipes and frees its buffers; it can be used again. */
-void fcgi_reader_free(struct fcgi_reader *reader);
 
 /*
  * Walks name-value pairs (specification, section 3.4): *at starts at the first byte and is moved on;

@@ -70,7 +70,7 @@ static struct outcome feed(const uint8_t *data, size_t size, size_t piece) {
     }
     outcome.answers = out.len;
     mix(&outcome, out.data, out.len);
-    fcgi_reader_free(&reader);
+    fcgi_reader_reset(&reader);
     buf_free(&in);
     buf_free(&out);
     return outcome;

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fcgi/conn.h"
 #include "fcgi/loop.h"
 #include "wire.h"
 
@@ -343,6 +344,52 @@ static void await(atomic_int *number, int value) {
 }
 
 /* Tests ---------------------------------------------------------------------------------------- */
+
+/* A connection by itself, which has read a check with so many parameters. */
+static struct conn *conn_with(size_t count) {
+    struct buf wire = {0}, params = {0}, scratch = {0};
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    struct conn *conn = conn_new(NULL, ends[0]);
+    for (size_t i = 0; i < count; i++)
+        wire_pair(&params, "NAME_OF_SOME_LENGTH", "and a value that is as long");
+    wire_begin(&wire, 1, FCGI_AUTHORIZER, FCGI_KEEP_CONN);
+    wire_stream(&wire, FCGI_PARAMS, 1, params.data, params.len, 60000);
+    assert_int_equal(write(ends[1], wire.data, wire.len), wire.len);
+    close(ends[1]);
+    assert_int_equal(conn_read(conn, &scratch, 0), CONN_EVENT_READY);
+    assert_int_equal(conn->reader.params.len, params.len);
+    buf_free(&wire);
+    buf_free(&params);
+    buf_free(&scratch);
+    return conn;
+}
+
+/* Whosever the next request is, it finds a buffer, in which nothing of this one's is left; one that grew
+ * large is given back. */
+static void buffers_are_laid_by(void **state) {
+    (void)state;
+    struct conn *first = conn_with(2);
+    const char *bytes = first->reader.params.data;
+    size_t len = first->reader.params.len;
+    conn_next(first);
+    assert_int_equal(first->reader.params.cap, 0);
+    assert_false(first->reader.whole);
+    for (size_t i = 0; i < len; i++)
+        assert_int_equal(bytes[i], 0);
+    struct conn *second = conn_with(1);
+    assert_ptr_equal(second->reader.params.data, bytes);
+    struct conn *large = conn_with(200);
+    assert_true(large->reader.params.cap > 4096);
+    conn_next(large);
+    assert_int_equal(large->reader.params.cap, 0);
+    struct conn *third = conn_with(1);
+    assert_true(third->reader.params.cap <= 4096);
+    conn_free(first);
+    conn_free(second);
+    conn_free(large);
+    conn_free(third);
+}
 
 static void connection_each(void **state) {
     (void)state;
@@ -1219,6 +1266,7 @@ static int remove_world(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, kill_child)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buffers_are_laid_by),
         TEST(connection_each),
         TEST(kept_connections),
         TEST(bodies),
