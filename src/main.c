@@ -202,6 +202,10 @@ static int print_effective(void) {
     if (site == NULL)
         return EX_CONFIG;
     struct service *service = service_new(site);
+    if (pool_checks_for_master()) {
+        log_identity("check");
+        open_log(site->conf);
+    }
     int problem = pool_check(&service->plan);
     if (problem == EX_OK) {
         conf_dump(site->conf, stdout);

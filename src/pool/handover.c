@@ -52,6 +52,19 @@ void handover_leave(const struct listen_set *set, const struct channels *channel
     survive_exec(set, channels, true);
 }
 
+void handover_tell(const struct listen_set *set) {
+    struct buf text = {0};
+
+    buf_addf(&text, "held 1 %d\n", (int)getpid());
+    write_sockets(set, &text);
+    MUST(setenv(ENV_HELD, text.data, 1) == 0);
+    buf_free(&text);
+}
+
+void handover_untell(void) {
+    unsetenv(ENV_HELD);
+}
+
 void handover_cancel(const struct listen_set *set, const struct channels *channels) {
     unsetenv(ENV_HANDOVER);
     survive_exec(set, channels, false);
@@ -59,20 +72,32 @@ void handover_cancel(const struct listen_set *set, const struct channels *channe
 
 /* Taking -------------------------------------------------------------------------------------- */
 
-static void take_socket(struct listen_set *set, const char *line) {
-    struct socket socket = {.fd = -1};
+/* The line's last part, the name; NULL: the line is none of ours. */
+static const char *read_socket(const char *line, struct socket *out, bool *inherited, int pass[2]) {
     uintmax_t device, inode;
-    int inherited, has_file, pass[2];
+    int is_inherited, has_file;
     int name = 0;
 
-    if (sscanf(line, "socket %d %d %d %ju %ju %d %d %n", &socket.fd, &inherited, &has_file,
-               &device, &inode, &pass[0], &pass[1], &name) < 7 ||
-        name == 0 || fcntl(socket.fd, F_GETFD) < 0)
+    if (sscanf(line, "socket %d %d %d %ju %ju %d %d %n", &out->fd, &is_inherited, &has_file, &device,
+               &inode, &pass[0], &pass[1], &name) < 7 ||
+        name == 0)
+        return NULL;
+    *inherited = is_inherited != 0;
+    out->has_file = has_file != 0;
+    out->device = (dev_t)device;
+    out->inode = (ino_t)inode;
+    return line + name;
+}
+
+static void take_socket(struct listen_set *set, const char *line) {
+    struct socket socket;
+    bool inherited;
+    int pass[2];
+    const char *name = read_socket(line, &socket, &inherited, pass);
+
+    if (!name || fcntl(socket.fd, F_GETFD) < 0)
         return;
-    socket.has_file = has_file != 0;
-    socket.device = (dev_t)device;
-    socket.inode = (ino_t)inode;
-    if (!listen_add(set, &socket, inherited != 0, line + name, pass))
+    if (!listen_add(set, &socket, inherited, name, pass))
         close(socket.fd);
 }
 
@@ -123,4 +148,40 @@ bool handover_take(struct listen_set *set, struct channels *channels, struct gen
     MUST(channels->lifeline[0] >= 0 && channels->lifeline[1] >= 0);
     survive_exec(set, channels, false);
     return true;
+}
+
+/* Told, not taken -------------------------------------------------------------------------------- */
+
+/* The socket itself is its holder's: another descriptor stands for it. */
+static void note_socket(struct listen_set *set, const char *line) {
+    struct socket socket;
+    bool inherited;
+    int pass[2];
+    const char *name = read_socket(line, &socket, &inherited, pass);
+
+    if (!name)
+        return;
+    pass[0] = pass[1] = -1;
+    socket.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    MUST(socket.fd >= 0 && listen_add(set, &socket, inherited, name, pass));
+}
+
+bool handover_is_told(void) {
+    const char *text = getenv(ENV_HELD);
+    int pid;
+
+    return text && sscanf(text, "held 1 %d", &pid) == 1 && pid == getppid();
+}
+
+void handover_note(struct listen_set *set) {
+    char *copy = strdup(getenv(ENV_HELD));
+    char *rest = copy;
+    char *line;
+
+    MUST(copy);
+    while ((line = strsep(&rest, "\n"))) {
+        note_socket(set, line);
+        set->single |= strcmp(line, "single") == 0;
+    }
+    free(copy);
 }

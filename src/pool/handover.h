@@ -9,6 +9,10 @@
  *   single                             descriptor 0 was given, see listen.h
  *   socket FD INHERITED FILE DEVICE INODE PASS_OUT PASS_IN NAME
  *   worker PID POOL NUMBER BORN_MS KILL_MS ORDERED IDENTITY
+ *
+ * The check of that program beforehand (-T) is told in another variable which sockets there are, so that
+ * it can try to have those that it would open itself: "held 1 PID", the process that tells, and the lines
+ * "single" and "socket".
  */
 #ifndef POOL_HANDOVER_H
 #define POOL_HANDOVER_H
@@ -23,6 +27,14 @@
  * the latest generation's. */
 void handover_leave(const struct listen_set *set, const struct channels *channels, uint32_t number);
 void handover_cancel(const struct listen_set *set, const struct channels *channels);
+
+/* Sets and removes the variable for the check. */
+void handover_tell(const struct listen_set *set);
+void handover_untell(void);
+/* Whether this process is such a check.  Then: what its parent holds, for listen_try alone, since the
+ * descriptors are no sockets. */
+bool handover_is_told(void);
+void handover_note(struct listen_set *set);
 
 /*
  * Takes what was left for this process and removes the variable.  Returns false when nothing was.

@@ -66,6 +66,14 @@ static struct listener *find(struct listen_set *set, const struct pool_spec *poo
     return NULL;
 }
 
+/* The address in the set that cannot be had beside this pool's, or NULL. */
+static const char *excludes(const struct listen_set *set, const struct pool_spec *pool) {
+    for (size_t i = 0; i < set->count; i++)
+        if (!set->at[i].inherited && socket_excludes(set->at[i].name, pool->listen))
+            return set->at[i].name;
+    return NULL;
+}
+
 static int open_pool(struct listen_set *set, const struct pool_spec *pool, int *fd) {
     struct listener *known = find(set, pool);
     struct socket opened;
@@ -77,8 +85,12 @@ static int open_pool(struct listen_set *set, const struct pool_spec *pool, int *
     }
     if (!pool->listen[0])
         return 0;
-    if ((code = socket_open(pool, &opened)) != 0)
+    if ((code = socket_make(pool, excludes(set, pool), &opened)) != 0)
         return code;
+    if (!set->trial && (code = socket_listen(&opened, pool)) != 0) {
+        socket_close(&opened, pool->listen);
+        return code;
+    }
     MUST(listen_add(set, &opened, false, pool->listen, NULL));
     *fd = opened.fd;
     return 0;
@@ -119,12 +131,29 @@ static int open_all(struct listen_set *set, const struct pool_plan *plan, bool e
     return EX_CONFIG;
 }
 
+/* What was opened last goes until so many are left. */
+static void take_back(struct listen_set *set, size_t before) {
+    while (set->count > before)
+        drop(set, set->count - 1);
+}
+
 int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
     size_t before = set->count;
     int code = open_all(set, plan, false, fds);
 
-    while (code != 0 && set->count > before)
-        drop(set, set->count - 1);
+    if (code != 0)
+        take_back(set, before);
+    return code;
+}
+
+int listen_try(struct listen_set *set, const struct pool_plan *plan) {
+    size_t before = set->count;
+    int fds[POOL_MAX];
+    int code;
+
+    set->trial = true;
+    code = open_all(set, plan, false, fds);
+    take_back(set, before);
     return code;
 }
 
@@ -146,8 +175,7 @@ void listen_keep(struct listen_set *set, const int fds[POOL_MAX]) {
 }
 
 void listen_close(struct listen_set *set) {
-    while (set->count > 0)
-        drop(set, set->count - 1);
+    take_back(set, 0);
 }
 
 void listen_survive_exec(const struct listen_set *set, bool survive) {

@@ -29,6 +29,7 @@ struct listen_set {
     struct listener at[LISTEN_MAX];
     size_t count;
     bool single; /* descriptor 0 was given: the first pool only */
+    bool trial;  /* nobody is let in: see listen_try */
 };
 
 /* Takes what a supervisor has passed and removes its variables from the environment; plan says
@@ -38,7 +39,10 @@ int listen_inherit(struct listen_set *set, const struct pool_plan *plan);
  * is opened.  Returns 0, or a sysexits code after an error was logged and what was opened is closed
  * again; EX_CONFIG also when every pool is off. */
 int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
-/* The same where there is no way back: a pool whose socket cannot be opened is off. */
+/* Whether listen_open would succeed: binds what it would open, lets nobody connect, and takes all of that
+ * back.  Returns the same. */
+int listen_try(struct listen_set *set, const struct pool_plan *plan);
+/* listen_open where there is no way back: a pool whose socket cannot be opened is off. */
 int listen_open_each(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
 /* Backlog, mode and owner as plan says. */
 void listen_apply(struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX]);

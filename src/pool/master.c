@@ -45,12 +45,25 @@ static int check_size(const struct pool_plan *plan) {
     return EX_CONFIG;
 }
 
+static int check_sockets(const struct pool_plan *plan) {
+    struct listen_set held = {0};
+
+    handover_note(&held);
+    return listen_try(&held, plan);
+}
+
+bool pool_checks_for_master(void) {
+    return handover_is_told();
+}
+
 int pool_check(const struct pool_plan *plan) {
     struct privileges privileges = {0};
     int code = check_size(plan);
 
     if (code == 0)
         code = privileges_find(plan->user, plan->group, &privileges);
+    if (code == 0 && handover_is_told())
+        code = check_sockets(plan);
     privileges_free(&privileges);
     return code;
 }

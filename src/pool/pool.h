@@ -84,10 +84,15 @@ struct pool_ops {
  */
 int pool_run(const struct pool_ops *ops, struct pool_plan *plan, char **argv);
 
-/* What can be known of a plan without opening anything: worker counts, and as root the workers'
- * user and group.  0, or EX_CONFIG after an error was logged.  For -T, so that SIGUSR2 finds it
- * out while the old program still serves. */
+/*
+ * What can be known of a plan without serving: worker counts, and as root the workers' user and group;
+ * where a master that was sent SIGUSR2 has started this check, also whether the sockets that the master
+ * does not have yet can be had.  0, or a sysexits code after an error was logged.  For -T, so that it is
+ * found out while the old program still serves.
+ */
 int pool_check(const struct pool_plan *plan);
+/* Whether this process is such a check: what it has to say belongs into the service's log. */
+bool pool_checks_for_master(void);
 
 /* In a worker -------------------------------------------------------------------------------- */
 

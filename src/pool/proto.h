@@ -74,8 +74,9 @@ struct board_pool {
 #define ENV_WATCHDOG_PID   "WATCHDOG_PID"
 #define ENV_WATCHDOG_USEC  "WATCHDOG_USEC"
 #define LISTEN_FDS_START   3
-/* From a master to the program that it executes in its place; see handover.h.  The name is none
- * that the configuration reads. */
+/* From a master to the program that it executes in its place, and to that program's check; see handover.h.
+ * The names are none that the configuration reads. */
 #define ENV_HANDOVER "_GATEHOUSE_HANDOVER"
+#define ENV_HELD     "_GATEHOUSE_HELD"
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -156,7 +157,6 @@ static int unix_bind(const struct pool_spec *pool, const struct sockaddr_un *add
     struct stat made;
     mode_t before = umask(0777 & ~pool->mode);
     int bound = bind(out->fd, (const struct sockaddr *)address, sizeof *address);
-    int code;
 
     umask(before);
     if (bound != 0)
@@ -166,14 +166,10 @@ static int unix_bind(const struct pool_spec *pool, const struct sockaddr_un *add
     out->has_file = true;
     out->device = made.st_dev;
     out->inode = made.st_ino;
-    if ((code = give_away(pool)) != 0)
-        return code;
-    if (listen(out->fd, pool->backlog) != 0)
-        return refuse_errno(pool, "listen", "see the system's limits");
-    return 0;
+    return give_away(pool);
 }
 
-static int unix_open(const struct pool_spec *pool, struct socket *out) {
+static int unix_make(const struct pool_spec *pool, struct socket *out) {
     struct sockaddr_un address;
     int code;
 
@@ -211,7 +207,20 @@ static struct addrinfo *tcp_address(const char *text) {
     return getaddrinfo(host, colon + 1, &hints, &found) == 0 ? found : NULL;
 }
 
-static int tcp_bind(const struct pool_spec *pool, const struct addrinfo *address, int fd) {
+/* Somebody listens there: another process, or this service itself, which cannot have both at once. */
+static int refuse_busy(const struct pool_spec *pool, const char *own) {
+    char why[160];
+
+    if (!own)
+        return refuse(EX_CONFIG, pool, "already served by another process",
+                      "stop that process, or choose another port");
+    snprintf(why, sizeof why, "the service's own socket %.64s holds this port", own);
+    return refuse(EX_CONFIG, pool, why,
+                  "restart the service, since a reload keeps the old socket until the new one is there; or "
+                  "choose another port");
+}
+
+static int tcp_bind(const struct pool_spec *pool, const struct addrinfo *address, const char *own, int fd) {
     const int on = 1;
 
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
@@ -220,17 +229,14 @@ static int tcp_bind(const struct pool_spec *pool, const struct addrinfo *address
     if (address->ai_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0)
         return refuse_errno(pool, "IPV6_V6ONLY", "see whether IPv6 is enabled");
-    if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, pool->backlog) != 0) {
-        if (errno == EADDRINUSE)
-            return refuse(EX_CONFIG, pool, "already served by another process",
-                          "stop that process, or choose another port");
-        return refuse_errno(pool, "bind",
-                            "choose an address of this machine, and a port that is permitted");
-    }
-    return 0;
+    if (bind(fd, address->ai_addr, address->ai_addrlen) == 0)
+        return 0;
+    if (errno == EADDRINUSE)
+        return refuse_busy(pool, own);
+    return refuse_errno(pool, "bind", "choose an address of this machine, and a port that is permitted");
 }
 
-static int tcp_open(const struct pool_spec *pool, struct socket *out) {
+static int tcp_make(const struct pool_spec *pool, const char *own, struct socket *out) {
     struct addrinfo *address = tcp_address(pool->listen);
     int code;
 
@@ -239,21 +245,62 @@ static int tcp_open(const struct pool_spec *pool, struct socket *out) {
                       "write /PATH, ADDRESS:PORT or [ADDRESS]:PORT with numbers");
     out->fd = new_socket(address->ai_family);
     code = out->fd < 0 ? refuse_errno(pool, "socket", "see whether the protocol is enabled")
-                       : tcp_bind(pool, address, out->fd);
+                       : tcp_bind(pool, address, own, out->fd);
     freeaddrinfo(address);
     return code;
 }
 
+static bool same_port(const struct addrinfo *one, const struct addrinfo *two) {
+    const struct sockaddr_in *first = (const void *)one->ai_addr;
+    const struct sockaddr_in *second = (const void *)two->ai_addr;
+
+    /* In sockaddr_in6 the port is at the same place. */
+    return one->ai_family == two->ai_family && first->sin_port == second->sin_port;
+}
+
+static bool is_any(const struct addrinfo *address) {
+    const struct sockaddr_in6 *v6 = (const void *)address->ai_addr;
+    const struct sockaddr_in *v4 = (const void *)address->ai_addr;
+
+    return address->ai_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)
+                                          : v4->sin_addr.s_addr == htonl(INADDR_ANY);
+}
+
+static bool same_address(const struct addrinfo *one, const struct addrinfo *two) {
+    return one->ai_addrlen == two->ai_addrlen && memcmp(one->ai_addr, two->ai_addr, one->ai_addrlen) == 0;
+}
+
+bool socket_excludes(const char *one, const char *two) {
+    struct addrinfo *first = one[0] != '/' ? tcp_address(one) : NULL;
+    struct addrinfo *second = first && two[0] != '/' ? tcp_address(two) : NULL;
+    bool excludes = second && same_port(first, second) &&
+                    (is_any(first) || is_any(second) || same_address(first, second));
+
+    if (first)
+        freeaddrinfo(first);
+    if (second)
+        freeaddrinfo(second);
+    return excludes;
+}
+
 /* Both ---------------------------------------------------------------------------------------- */
 
-int socket_open(const struct pool_spec *pool, struct socket *out) {
+int socket_make(const struct pool_spec *pool, const char *own, struct socket *out) {
     int code;
 
     *out = (struct socket){.fd = -1};
-    code = pool->listen[0] == '/' ? unix_open(pool, out) : tcp_open(pool, out);
+    code = pool->listen[0] == '/' ? unix_make(pool, out) : tcp_make(pool, own, out);
     if (code != 0)
         socket_close(out, pool->listen);
     return code;
+}
+
+int socket_listen(const struct socket *made, const struct pool_spec *pool) {
+    if (listen(made->fd, pool->backlog) == 0)
+        return 0;
+    /* Two may bind one port before either listens. */
+    return errno == EADDRINUSE ? refuse_busy(pool, NULL)
+                               : refuse_errno(pool, "listen", "see the system's limits");
 }
 
 bool socket_is_there(const struct socket *opened, const char *path) {

@@ -19,10 +19,16 @@ struct socket {
 };
 
 /*
- * Binds and listens where pool says; non-blocking, close-on-exec.  A socket file that nobody serves
- * any more is replaced.  Returns 0, or a sysexits code after an error was logged.
+ * Binds where pool says; non-blocking, close-on-exec; nobody can connect before socket_listen.  A
+ * socket file that nobody serves any more is replaced.  own: an address of this service that excludes
+ * this one, for what the log says when it is taken; NULL: there is none.  Returns 0, or a sysexits
+ * code after an error was logged and nothing is left of it.
  */
-int socket_open(const struct pool_spec *pool, struct socket *out);
+int socket_make(const struct pool_spec *pool, const char *own, struct socket *out);
+/* Lets clients connect.  0, or a sysexits code after an error was logged; it is still to be closed. */
+int socket_listen(const struct socket *made, const struct pool_spec *pool);
+/* Whether these two values of listen cannot be had at once: TCP, one port, and one address or any. */
+bool socket_excludes(const char *one, const char *two);
 /* Whether the file at path is still the one made for this socket; true when it has none. */
 bool socket_is_there(const struct socket *opened, const char *path);
 /* Mode, owner, group and backlog anew, after the configuration changed; troubles are logged. */

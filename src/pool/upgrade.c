@@ -17,12 +17,14 @@ static void refused(const char *why, int error) {
     metrics_event(EVENT_UPGRADE_REFUSED, 1);
     log_error("new program refused, the old one goes on", F_STR("why", why),
               F_STR("errno", error ? log_errno_text(error) : ""),
-              F_STR("cure", "repair the installation, try it with gatehouse -T, and send SIGUSR2 again"));
+              F_STR("cure", "mend what the lines above say, try it with gatehouse -T, send SIGUSR2 again"));
 }
 
 static void begin(struct master *master) {
     log_info("checking the new program", F_STR("path", master->program.path));
+    handover_tell(&master->sockets);
     master->checker = program_check(&master->program);
+    handover_untell();
     if (master->checker < 0) {
         master->checker = 0;
         refused("the check cannot be started", errno);

@@ -136,6 +136,21 @@ def test_a_refused_reload_leaves_the_log_as_it_was(service, tmp_path):
     assert wait_until(lambda: refused_login(service).startswith("{"), 30)
 
 
+def test_a_program_without_its_sockets_is_refused(service, tmp_path):
+    """… where a reload is; and what its check has to say stands in the service's log, in its format."""
+    reload_with(service, log_of("json"), "reload done")
+    missing = service.sockets["web"].replace("web.sock", "missing/web.sock")
+    told_ = reload_with(service, lambda text: text.replace(service.sockets["web"], missing), "reload refused")
+    before = len(lines(service))
+    service.process.send_signal(signal.SIGUSR2)
+    assert wait_until(lambda: any("new program refused" in line for line in lines(service)[before:]), 60)
+    told_ += lines(service)[before:]
+    refusals = [json.loads(line) for line in told_ if "socket cannot be opened" in line]
+    assert [(one["who"], one["pool"], one["listen"]) for one in refusals] == [
+        (who, "web", missing) for who in ("master", "check")]
+    assert service.call("GET", "/health")[0] == 200
+
+
 def test_a_stop_answers_who_waits(service):
     """Logins that no worker has accepted: the socket is the service's own, and nobody comes after."""
     worker, = [pid for pid in service.workers()

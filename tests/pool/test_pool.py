@@ -802,14 +802,83 @@ def test_upgrade_is_refused_when_the_plan_cannot_be(toy):
     assert ask(toy.web)[2] == "one"
 
 
-def test_upgrade_serves_what_it_can(toy):
-    """There is no way back after the execution, so one bad socket must not end the others."""
-    toy.simple()
+def free_port():
+    """Below the ports that the kernel gives to clients."""
+    for _ in range(100):
+        with socket.socket() as free:
+            try:
+                port = random.randrange(10001, 20000, 2)
+                free.bind(("0.0.0.0", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port is free")
+
+
+UPGRADE_REFUSED = "new program refused, the old one goes on"
+RELOAD_REFUSED = "reload refused, the old configuration goes on"
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_upgrade_is_refused_where_a_reload_is(toy, every):
+    """A pool moves to where no socket can be had: neither is it off afterwards nor is the service gone."""
+    login = os.path.join(toy.dir, "login.sock")
+    toy.plan(f"pool web {toy.web} 1", f"pool login {login} 1", "tag one")
     toy.start()
-    toy.plan(f"pool bad {toy.dir}/missing/x.sock 1", f"pool web {toy.web} 2", "tag two")
+    workers, fds = sorted(toy.workers()), toy.fds()
+    toy.plan(f"pool login {toy.dir + '/missing/l.sock' if every else login} 1",
+             f"pool fine {toy.dir}/fine.sock 1", f"pool web {toy.dir}/missing/w.sock 1", "tag two")
+    toy.reload(RELOAD_REFUSED)
+    toy.upgrade(UPGRADE_REFUSED)
+    assert toy.log().count("No such file or directory") == 2
+    assert sorted(toy.workers()) == workers and toy.fds() == fds
+    assert ask(toy.web)[2] == ask(login)[2] == "one"
+    assert not os.path.exists(f"{toy.dir}/fine.sock")  # the check took back what it could have
+    os.mkdir(f"{toy.dir}/missing")
+    toy.upgrade()
+    assert ask(f"{toy.dir}/missing/w.sock")[2] == ask(f"{toy.dir}/fine.sock")[2] == "two"
+    assert toy.stop() == 0
+
+
+def test_what_it_has_keeps_no_upgrade_from_it(toy):
+    """… nor do addresses that change hands, ports among them, and a file that somebody removed."""
+    login, port, other = os.path.join(toy.dir, "login.sock"), free_port(), free_port()
+    toy.plan(f"pool web {toy.web} 1", f"pool login {login} 1", f"pool tcp 127.0.0.1:{port} 1", "tag one")
+    toy.start()
+    os.unlink(login)
+    toy.plan(f"pool login {login} 1", f"pool other 127.0.0.1:{port} 1", f"pool tcp 127.0.0.1:{other} 1",
+             f"pool web {toy.web} 1", "tag two")
     toy.upgrade()
     assert ask(toy.web)[2] == "two"
-    toy.settled(2)
+    assert [ask(at)[0] for at in (toy.web, login, ("127.0.0.1", port), ("127.0.0.1", other))] == [
+        "web", "login", "other", "tcp"]
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_port_that_is_its_own_wants_a_restart(toy, others):
+    """From one address to all of them: the old socket is in the way of the new one, until it is gone."""
+    port = free_port()
+    if others:
+        with socket.create_server(("127.0.0.2", port)):
+            toy.plan(f"pool web {toy.web} 1", "tag one")
+            toy.start()
+            toy.plan(f"pool web 0.0.0.0:{port} 1", "tag two")
+            toy.reload(RELOAD_REFUSED)
+            toy.upgrade(UPGRADE_REFUSED)
+        assert toy.log().count("already served by another process") == 2
+        assert ask(toy.web)[2] == "one"
+        return
+    toy.plan(f"pool web 127.0.0.1:{port} 1", "tag one")
+    toy.start()
+    toy.plan(f"pool web 0.0.0.0:{port} 1", "tag two")
+    toy.reload(RELOAD_REFUSED)
+    toy.upgrade(UPGRADE_REFUSED)
+    assert toy.log().count(f"the service's own socket 127.0.0.1:{port} holds this port") == 2
+    assert "another process" not in toy.log()
+    assert ask(("127.0.0.1", port))[2] == "one"
+    assert toy.stop() == 0
+    toy.start()
+    assert ask(("127.0.0.1", port))[2] == "two"
 
 
 def test_upgrade_goes_on_without_its_pid_file(toy):
