@@ -53,13 +53,16 @@ static int64_t requests_of(const json *service, const char *pool) {
     return sum;
 }
 
-/* False: somebody who is wanted is not there at all. */
-static bool show_pools(struct ctl *ctl, const json *service) {
+#define NO_SOCKET "a pool has no socket; the log says why, and the service tries again"
+#define NO_WORKER "a pool has no worker; the log says why they die"
+
+/* NULL: each pool that is wanted can be reached, and somebody is there. */
+static const char *show_pools(struct ctl *ctl, const json *service) {
     static const char *const heads[] = {"POOL",    "ADDRESS",  "WORKERS", "BUSY",
                                         "WAITING", "REQUESTS", "DEATHS",  NULL};
     json *pools = service_array(service, "pools");
     struct table table = table_new(ctl->arena, heads, json_array_size(pools));
-    bool served = true;
+    const char *trouble = NULL;
     for (size_t i = 0; i < json_array_size(pools); i++) {
         json *pool = json_array_object(pools, i);
         const char *name = service_text(pool, "name"), *address = service_text(pool, "address");
@@ -72,11 +75,12 @@ static bool show_pools(struct ctl *ctl, const json *service) {
             waiting(ctl, pool),
             number(ctl, requests_of(service, name)),
             number(ctl, service_int(pool, "deaths"))};
-        served &= wanted == 0 || workers > 0;
+        if (wanted > 0 && (address[0] == '\0' || (workers == 0 && trouble == NULL)))
+            trouble = address[0] == '\0' ? NO_SOCKET : NO_WORKER;
         table_row(&table, cells);
     }
     table_print(ctl, &table);
-    return served;
+    return trouble;
 }
 
 static void show_workers(struct ctl *ctl, const json *service) {
@@ -126,7 +130,8 @@ static void show_times(struct ctl *ctl, const json *service) {
     table_print(ctl, &table);
 }
 
-static bool show_service(struct ctl *ctl, const json *service) {
+/* What is wrong with it; NULL: nothing is. */
+static const char *show_service(struct ctl *ctl, const json *service) {
     int64_t requests = service_int(service, "requests");
     out_line(ctl, "gatehouse %s is %s: process %lld, since %s, generation %lld, %lld request%s",
              service_text(service, "version"), service_text(service, "state"),
@@ -134,12 +139,12 @@ static bool show_service(struct ctl *ctl, const json *service) {
              (long long)service_int(service, "generation"), (long long)requests,
              requests == 1 ? "" : "s");
     out_line(ctl, "%s", "");
-    bool served = show_pools(ctl, service);
+    const char *trouble = show_pools(ctl, service);
     out_line(ctl, "%s", "");
     show_workers(ctl, service);
     out_line(ctl, "%s", "");
     show_times(ctl, service);
-    return served;
+    return trouble;
 }
 
 /* Nobody has answered: why? */
@@ -165,12 +170,13 @@ int verb_status(struct ctl *ctl) {
     struct services services;
     services_ask(ctl, SERVICES_WITHIN_MS, &services);
     json *answer = json_new_object(), *list = json_new_array();
-    bool served = true;
+    const char *trouble = NULL;
     int code = services.count == 0 ? nobody(ctl, &services) : CTL_DONE;
     for (size_t i = 0; i < services.count; i++) {
         if (i > 0)
             out_line(ctl, "%s", "");
-        served &= show_service(ctl, services.list[i]);
+        const char *its = show_service(ctl, services.list[i]);
+        trouble = its != NULL ? its : trouble;
         json_append(list, services.list[i]);
         services.list[i] = NULL;
     }
@@ -180,5 +186,5 @@ int verb_status(struct ctl *ctl) {
     else
         json_free(answer);
     services_free(&services);
-    return served ? code : fail(CTL_REFUSED, "a pool has no worker; the log says why they die");
+    return trouble == NULL ? code : fail(CTL_REFUSED, "%s", trouble);
 }

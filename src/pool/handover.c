@@ -97,7 +97,9 @@ static void take_socket(struct listen_set *set, const char *line) {
 
     if (!name || fcntl(socket.fd, F_GETFD) < 0)
         return;
-    if (!listen_add(set, &socket, inherited, name, pass))
+    if (listen_add(set, &socket, inherited, name, pass))
+        set->at[set->count - 1].former = true;
+    else
         close(socket.fd);
 }
 

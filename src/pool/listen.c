@@ -91,7 +91,12 @@ static int open_pool(struct listen_set *set, const struct pool_spec *pool, int *
         socket_close(&opened, pool->listen);
         return code;
     }
-    MUST(listen_add(set, &opened, false, pool->listen, NULL));
+    if (!listen_add(set, &opened, false, pool->listen, NULL)) {
+        log_error("too many sockets", F_STR("pool", pool->name), F_INT("most", LISTEN_MAX),
+                  F_STR("cure", "wait until the workers of before have finished, or restart"));
+        socket_close(&opened, pool->listen);
+        return EX_OSERR;
+    }
     *fd = opened.fd;
     return 0;
 }
@@ -103,27 +108,38 @@ static bool is_in(int fd, const int fds[POOL_MAX]) {
     return false;
 }
 
-/* Fills fds; stops at the first trouble unless each is to be tried. */
-static int open_all(struct listen_set *set, const struct pool_plan *plan, bool each,
-                    int fds[POOL_MAX]) {
-    size_t count = set->single && plan->count > 1 ? 1 : plan->count;
+/* Where descriptor 0 was given the first pool has it, and there are no others. */
+static bool takes_part(const struct listen_set *set, size_t pool) {
+    return !set->single || pool == 0;
+}
+
+static int open_one(struct listen_set *set, const struct pool_plan *plan, size_t pool, int fds[POOL_MAX]) {
+    int fd = -1;
+    int code = open_pool(set, &plan->pools[pool], &fd);
+
+    if (code != 0)
+        return code;
+    if (fd >= 0 && is_in(fd, fds)) {
+        log_error("two pools share an address", F_STR("pool", plan->pools[pool].name),
+                  F_STR("listen", plan->pools[pool].listen),
+                  F_STR("cure", "give each pool an address of its own"));
+        return EX_CONFIG;
+    }
+    fds[pool] = fd;
+    return 0;
+}
+
+/* Fills fds; stops at the first trouble. */
+static int open_all(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
     bool any = false;
+    int code;
 
     for (size_t i = 0; i < POOL_MAX; i++)
         fds[i] = -1;
-    for (size_t i = 0; i < count; i++) {
-        int fd = -1;
-        int code = open_pool(set, &plan->pools[i], &fd);
-        if (code != 0 && !each)
+    for (size_t i = 0; i < plan->count; i++) {
+        if (takes_part(set, i) && (code = open_one(set, plan, i, fds)) != 0)
             return code;
-        if (fd >= 0 && is_in(fd, fds)) {
-            log_error("two pools share an address", F_STR("pool", plan->pools[i].name),
-                      F_STR("listen", plan->pools[i].listen),
-                      F_STR("cure", "give each pool an address of its own"));
-            return EX_CONFIG;
-        }
-        fds[i] = fd;
-        any |= fd >= 0;
+        any |= fds[i] >= 0;
     }
     if (any)
         return 0;
@@ -139,7 +155,7 @@ static void take_back(struct listen_set *set, size_t before) {
 
 int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
     size_t before = set->count;
-    int code = open_all(set, plan, false, fds);
+    int code = open_all(set, plan, fds);
 
     if (code != 0)
         take_back(set, before);
@@ -152,13 +168,20 @@ int listen_try(struct listen_set *set, const struct pool_plan *plan) {
     int code;
 
     set->trial = true;
-    code = open_all(set, plan, false, fds);
+    code = open_all(set, plan, fds);
     take_back(set, before);
     return code;
 }
 
-int listen_open_each(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
-    return open_all(set, plan, true, fds);
+bool listen_lacks(const struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX],
+                  size_t pool) {
+    return fds[pool] < 0 && plan->pools[pool].listen[0] && takes_part(set, pool);
+}
+
+void listen_open_missing(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]) {
+    for (size_t i = 0; i < plan->count; i++)
+        if (fds[i] < 0 && takes_part(set, i))
+            (void)open_one(set, plan, i, fds);
 }
 
 void listen_apply(struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX]) {
@@ -168,9 +191,9 @@ void listen_apply(struct listen_set *set, const struct pool_plan *plan, const in
                 socket_apply(&set->at[j].socket, &plan->pools[i]);
 }
 
-void listen_keep(struct listen_set *set, const int fds[POOL_MAX]) {
+void listen_keep(struct listen_set *set, const int fds[POOL_MAX], bool former) {
     for (size_t i = set->count; i-- > 0;)
-        if (!set->at[i].inherited && !is_in(set->at[i].socket.fd, fds))
+        if (!set->at[i].inherited && !(former && set->at[i].former) && !is_in(set->at[i].socket.fd, fds))
             drop(set, i);
 }
 

@@ -15,12 +15,14 @@
 #include "pool/pool.h"
 #include "pool/socket.h"
 
-/* The old plan's, the new plan's, and inherited ones that no pool of the present plan wants. */
-#define LISTEN_MAX (3 * POOL_MAX)
+/* The old plan's, the new plan's, inherited ones that no pool of the present plan wants, and those of a
+ * program before whose workers still serve. */
+#define LISTEN_MAX (4 * POOL_MAX)
 
 struct listener {
     struct socket socket;
     bool inherited;
+    bool former; /* taken over from the program before, whose workers may serve it */
     char *name;  /* opened: the address; inherited: the pool's name */
     int pass[2]; /* a queue of kept connections, from retiring workers [1] to their successors [0] */
 };
@@ -42,12 +44,17 @@ int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[PO
 /* Whether listen_open would succeed: binds what it would open, lets nobody connect, and takes all of that
  * back.  Returns the same. */
 int listen_try(struct listen_set *set, const struct pool_plan *plan);
-/* listen_open where there is no way back: a pool whose socket cannot be opened is off. */
-int listen_open_each(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
+/* After a takeover, from which there is no way back: fills what is -1 in fds as far as it can be had, and
+ * logs what cannot. */
+void listen_open_missing(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
+/* Whether this pool is without a socket although it is to have one. */
+bool listen_lacks(const struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX],
+                  size_t pool);
 /* Backlog, mode and owner as plan says. */
 void listen_apply(struct listen_set *set, const struct pool_plan *plan, const int fds[POOL_MAX]);
-/* Closes and unlinks whatever is neither in fds (NULL: nothing is) nor inherited. */
-void listen_keep(struct listen_set *set, const int fds[POOL_MAX]);
+/* Closes and unlinks whatever is neither in fds (NULL: nothing is) nor inherited; former: what was taken
+ * over from the program before stays as well. */
+void listen_keep(struct listen_set *set, const int fds[POOL_MAX], bool former);
 /* Closes everything; what is ours is unlinked. */
 void listen_close(struct listen_set *set);
 /* Adds what the program before had; name is copied.  pass: its queue, NULL for a new one.  Returns

@@ -91,14 +91,21 @@ static void generation_remove(struct master *master, struct generation *generati
     free(generation);
 }
 
-struct generation *generation_new(struct master *master, struct pool_plan *plan, bool each,
-                                  int *code) {
+/* Where workers of the program before serve, it is better to have some of the sockets than to end. */
+static int open_sockets(struct master *master, const struct pool_plan *plan, int fds[POOL_MAX]) {
+    if (!master->taken_over || master->present)
+        return listen_open(&master->sockets, plan, fds);
+    listen_open_missing(&master->sockets, plan, fds);
+    master->open_again_ms = clock_mono_ms() + OPEN_AGAIN_MS;
+    return 0;
+}
+
+struct generation *generation_new(struct master *master, struct pool_plan *plan, int *code) {
     struct generation *made = generation_add(master, plan);
 
     if ((*code = check_size(plan)) == 0 &&
         (*code = privileges_find(plan->user, plan->group, &made->privileges)) == 0)
-        *code = each ? listen_open_each(&master->sockets, plan, made->fds)
-                     : listen_open(&master->sockets, plan, made->fds);
+        *code = open_sockets(master, plan, made->fds);
     if (*code != 0) {
         generation_remove(master, made);
         return NULL;
@@ -144,7 +151,7 @@ void generation_takes_over(struct master *master, struct generation *generation)
         if (other != generation)
             children_order(other, SIGTERM, now + plan->shutdown_ms);
     }
-    listen_keep(&master->sockets, generation->fds);
+    listen_keep(&master->sockets, generation->fds, false);
     listen_apply(&master->sockets, generation->plan, generation->fds);
     move_pid_file(master, generation->plan->pid_file);
     status_open(generation->plan->status_dir);
@@ -214,11 +221,55 @@ void master_tells_ready(const struct master *master) {
         notify_ready(generation_text(master->present));
 }
 
+bool master_lacks(const struct master *master, size_t pool) {
+    const struct generation *present = master->present;
+
+    return listen_lacks(&master->sockets, present->plan, present->fds, pool);
+}
+
+static bool lacks_any(const struct master *master) {
+    for (size_t i = 0; i < master->present->plan->count; i++)
+        if (master_lacks(master, i))
+            return true;
+    return false;
+}
+
+/* Until then the workers of the program before serve, at their sockets. */
+static void open_missing(struct master *master) {
+    struct generation *present = master->present;
+
+    if (master->coming || clock_mono_ms() < master->open_again_ms || !lacks_any(master))
+        return;
+    listen_open_missing(&master->sockets, present->plan, present->fds);
+    master->open_again_ms = clock_mono_ms() + OPEN_AGAIN_MS;
+}
+
+/* Why the workers of the program before are still wanted, if that is worth a line. */
+static const char *why_it_waits(const struct master *master) {
+    if (lacks_any(master))
+        return "a socket cannot be had, and is tried again every few seconds";
+    if (master->present->deaths_before_ready >= READY_MAX_DEATHS)
+        return "new workers die before they are ready";
+    return clock_mono_ms() >= master->ready_until_ms ? "new workers do not get ready" : NULL;
+}
+
+static void tell_that_it_waits(struct master *master) {
+    const char *why;
+
+    if (!master->taken_over || master->present->was_ready || master->told_that_it_waits ||
+        !(why = why_it_waits(master)))
+        return;
+    master->told_that_it_waits = true;
+    log_error("the new program is not ready, the workers of the one before go on", F_STR("why", why),
+              F_STR("cure", "mend what the lines above say, and reload; see gatehousectl status"));
+}
+
 static void first_ready(struct master *master) {
     struct generation *present = master->present;
 
     /* A reload that came this early decides first who takes over. */
-    if (present->was_ready || master->coming || !children_all_ready(present))
+    if (present->was_ready || master->coming || lacks_any(master) || children_wanted(present) == 0 ||
+        !children_all_ready(present))
         return;
     generation_takes_over(master, present);
     log_info("ready", F_STR("workers", generation_text(present)),
@@ -264,6 +315,8 @@ static void tick(struct master *master) {
                                                                   : POOL_TICK_MS);
     if (master->ops->tick)
         master->ops->tick(master->present->plan);
+    open_missing(master);
+    tell_that_it_waits(master);
     look_at_queues(master->present);
     log_tell_left_out(false);
     master->ticked_ms = now;
@@ -358,13 +411,14 @@ static int start(struct master *master, struct pool_plan *plan) {
         log_error("pipes cannot be made", F_ERRNO(errno), F_STR("cure", "see the limits on files"));
     if (code != 0)
         return code;
-    if (!(master->present = generation_new(master, plan, master->taken_over, &code)))
+    if (!(master->present = generation_new(master, plan, &code)))
         return code;
     /* After a takeover there is no way back, and the process is the one that the file of before names. */
     if (!pidfile_write(plan->pid_file) && !master->taken_over)
         return EX_CANTCREAT;
     master->pid_file = strdup(plan->pid_file);
     MUST(master->pid_file);
+    master->ready_until_ms = clock_mono_ms() + READY_MS;
     status_open(plan->status_dir);
     log_info("started", F_STR("workers", generation_text(master->present)), F_INT("pid", getpid()));
     children_fill(master->present);

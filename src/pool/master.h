@@ -24,7 +24,9 @@ struct master {
     struct generation *present; /* the one that serves, or will when it is ready */
     struct generation *coming;  /* a reload's, until it is ready */
     uint32_t last_number;
-    bool taken_over; /* the first generation follows workers of the program before */
+    bool taken_over; /* the first generation follows workers of the program before … */
+    bool told_that_it_waits; /* … and is not ready to take their place */
+    int64_t ready_until_ms, open_again_ms;
 
     bool reload_wanted;
     int64_t reload_until_ms;
@@ -45,15 +47,15 @@ struct master {
     bool stopping;
 };
 
-/* master.c: a generation of this plan, at the head of the list, with sockets; each: go on without
- * the pools whose socket cannot be opened.  Owns the plan on success.  NULL: code says why, logged.
- */
-struct generation *generation_new(struct master *master, struct pool_plan *plan, bool each,
-                                  int *code);
+/* master.c: a generation of this plan, at the head of the list, with sockets; right after a takeover
+ * perhaps without some.  Owns the plan on success.  NULL: code says why, logged. */
+struct generation *generation_new(struct master *master, struct pool_plan *plan, int *code);
 /* Everyone of this generation is ready: all others are told to finish; their sockets go. */
 void generation_takes_over(struct master *master, struct generation *generation);
 /* "web 4, login 2", for the log and the service manager. */
 const char *generation_text(const struct generation *generation);
+/* Whether this pool of the present plan has no socket although it is to have one. */
+bool master_lacks(const struct master *master, size_t pool);
 /* Ready again, or still. */
 void master_tells_ready(const struct master *master);
 

@@ -62,6 +62,8 @@ struct board_pool {
 /* A new generation has this long to be ready, and may lose this many workers before it is. */
 #define READY_MS         30000
 #define READY_MAX_DEATHS 3
+/* How often a socket is tried that could not be had after a takeover. */
+#define OPEN_AGAIN_MS 5000
 /* How long SIGQUIT is waited for, and the check of a new program file. */
 #define QUIT_MS  1000
 #define CHECK_MS 10000

@@ -40,7 +40,7 @@ static void begin(struct master *master) {
         refused(master, "the configuration cannot be loaded");
         return;
     }
-    generation = generation_new(master, plan, false, &code);
+    generation = generation_new(master, plan, &code);
     if (!generation) {
         master->ops->unload(plan);
         refused(master, "its sockets, users or worker counts cannot be had");
@@ -56,7 +56,7 @@ static void give_up(struct master *master, const char *why) {
     master->coming = NULL;
     /* Some of them may serve requests already. */
     children_order(failed, SIGTERM, clock_mono_ms() + failed->plan->shutdown_ms);
-    listen_keep(&master->sockets, master->present->fds);
+    listen_keep(&master->sockets, master->present->fds, !master->present->was_ready);
     refused(master, why);
 }
 

@@ -170,10 +170,11 @@ static void add_queue(json *object, int fd) {
     json_add_int(object, "mayWait", most);
 }
 
-static json *pool_object(const struct generation *generation, unsigned number,
-                         const struct pool_state *states, size_t count) {
+static json *pool_object(const struct master *master, unsigned number, const struct pool_state *states,
+                         size_t count) {
+    const struct generation *generation = master->present;
     const struct pool_spec *pool = &generation->plan->pools[number];
-    bool on = generation->fds[number] >= 0;
+    bool on = generation->fds[number] >= 0 || (!master->stopping && master_lacks(master, number));
     char address[200];
     json *object = json_new_object();
 
@@ -192,13 +193,14 @@ static json *pool_object(const struct generation *generation, unsigned number,
     return object;
 }
 
-static json *pools_array(const struct generation *generation) {
+static json *pools_array(const struct master *master) {
+    const struct generation *generation = master->present;
     struct pool_state states[BOARD_POOLS];
     size_t count = pool_states(states, BOARD_POOLS);
     json *array = json_new_array();
 
     for (unsigned i = 0; generation && generation->plan && i < generation->plan->count; i++)
-        json_append(array, pool_object(generation, i, states, count));
+        json_append(array, pool_object(master, i, states, count));
     return array;
 }
 
@@ -255,7 +257,7 @@ static json *report(const struct master *master) {
                                                   : "running");
     json_add_string(object, "startedAt", clock_rfc3339(master->started_ms, started));
     json_add_int(object, "generation", master->present->number);
-    json_add(object, "pools", pools_array(master->present));
+    json_add(object, "pools", pools_array(master));
     json_add(object, "workers", workers_array());
     if (master->ops->report)
         master->ops->report(object);

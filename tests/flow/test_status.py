@@ -170,6 +170,28 @@ def test_what_does_not_speak_is_passed_over(site, conf, tmp_path):  # noqa: F811
             assert done.returncode == REFUSED
 
 
+@pytest.mark.parametrize("address, workers, told", [
+    (None, 0, "has no socket"), (None, 3, "has no socket"), ("/x/web.sock", 0, "has no worker"),
+    ("/x/web.sock", 1, None)])
+def test_a_pool_that_is_not_there_is_told_of(site, conf, tmp_path, address, workers, told):  # noqa: F811
+    """After SIGUSR2 a pool may wait for its socket; a master that says so."""
+    path = conf(f"server.status_dir={tmp_path}")
+    pools = [{"name": "web", "address": address, "wanted": 2, "workers": workers, "busy": 0, "deaths": 0},
+             {"name": "off", "address": None, "wanted": 0, "workers": 0, "busy": 0, "deaths": 0}]
+    with socket.socket(socket.AF_UNIX) as master:
+        master.bind(str(tmp_path / "status-1.sock"))
+        master.listen(1)
+        with subprocess.Popen([os.path.join(site.env["BIN_DIR"], "gatehousectl"), "-c", path, "status"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                              env=plain_environment()) as done:
+            peer, _ = master.accept()
+            peer.sendall(json.dumps({"conf": os.path.realpath(path), "pools": pools}).encode())
+            peer.close()
+            stderr = done.communicate(timeout=60)[1]
+            assert done.returncode == (REFUSED if told else DONE)
+            assert (told in stderr) if told else stderr == ""
+
+
 @pytest.mark.parametrize("words", [["status", "all"], ["status", "--all"]])
 def test_wrong_usage(site, words):
     exits(site.ctl(*words), USAGE)

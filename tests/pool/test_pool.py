@@ -6,6 +6,7 @@ started.
 
 import fcntl
 import grp
+import json
 import os
 import pwd
 import random
@@ -879,6 +880,90 @@ def test_a_port_that_is_its_own_wants_a_restart(toy, others):
     assert toy.stop() == 0
     toy.start()
     assert ask(("127.0.0.1", port))[2] == "two"
+
+
+def unchecked(toy):
+    """Puts a program into the place of the toy's copy whose check always says yes."""
+    replace_program(toy, f'#!/bin/sh\ncase "$*" in *" -T") exit 0 ;; esac\nexec {TOY} "$@"\n')
+
+
+def status(toy):
+    """What the master says about itself."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE)
+        client.connect(os.path.join(toy.dir, f"status-{toy.master.pid}.sock"))
+        text = b""
+        while chunk := client.recv(65536):
+            text += chunk
+    return json.loads(text)
+
+
+NOT_READY = "the new program is not ready, the workers of the one before go on"
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_a_new_program_without_a_socket_waits_for_it(toy, every):
+    """What was there at the check is gone: the workers of before serve until it is there again."""
+    own_copy(toy)
+    login, new, place = (os.path.join(toy.dir, name) for name in ("login.sock", "new/w.sock", "new"))
+    toy.plan(f"pool web {toy.web} 1", f"pool login {login} 1", "tag one", f"status_dir {toy.dir}")
+    toy.start()
+    unchecked(toy)
+    toy.plan(f"pool web {new} 1", f"pool login {place + '/l.sock' if every else login} 1", "tag two",
+             f"status_dir {toy.dir}")
+    toy.upgrade(NOT_READY)
+    assert ask(toy.web)[2] == "one"
+    assert ask(login)[0] == "login"
+    told = status(toy)
+    assert told["state"] == "starting"
+    assert [(pool["address"], pool["wanted"]) for pool in told["pools"]] == [
+        (None, 1), (None if every else login, 1)]
+    os.mkdir(place)
+    until(lambda: toy.count("ready") == 2)
+    assert ask(new)[2] == "two"
+    until(lambda: not os.path.exists(toy.web))
+    toy.settled(2)
+    assert toy.count(NOT_READY) == 1
+    assert [pool["address"] for pool in status(toy)["pools"]][0] == new
+    assert toy.stop() == 0
+
+
+def test_a_reload_ends_the_wait_of_a_new_program(toy):
+    own_copy(toy)
+    port = free_port()
+    toy.plan(f"pool web 127.0.0.1:{port} 1", "tag one")
+    toy.start()
+    unchecked(toy)
+    toy.plan(f"pool web 0.0.0.0:{port} 1", "tag two")
+    toy.upgrade(NOT_READY)
+    assert ask(("127.0.0.1", port))[2] == "one"
+    toy.reload(RELOAD_REFUSED)
+    assert ask(("127.0.0.1", port))[2] == "one"
+    # A reload that fails late takes nothing from the workers of before.
+    toy.plan(f"pool web {toy.web} 1", "tag three", "die")
+    toy.reload(RELOAD_REFUSED)
+    assert not os.path.exists(toy.web)
+    assert ask(("127.0.0.1", port))[2] == "one"
+    toy.plan(f"pool web {toy.web} 1", "tag four")
+    toy.reload()
+    assert ask(toy.web)[2] == "four"
+    toy.settled(1)
+    with pytest.raises(ConnectionRefusedError):
+        ask(("127.0.0.1", port))
+    assert toy.stop() == 0
+
+
+def test_workers_of_before_go_on_while_new_ones_die(toy):
+    toy.simple("one", 2)
+    toy.start()
+    toy.simple("two", 2, "die")
+    toy.upgrade(NOT_READY)
+    assert "new workers die before they are ready" in toy.log()
+    assert ask(toy.web)[2] == "one"
+    toy.simple("three", 2)
+    toy.reload()
+    assert ask(toy.web)[2] == "three"
+    toy.settled(2)
 
 
 def test_upgrade_goes_on_without_its_pid_file(toy):

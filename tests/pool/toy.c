@@ -5,7 +5,7 @@
  *
  * PLAN is read anew for each reload; a line is a word and its arguments:
  *   pool NAME LISTEN WORKERS [MODE [OWNER [GROUP]]]   LISTEN "-": the pool is off
- *   tag TEXT, pid_file PATH, shutdown MS, user NAME, group NAME
+ *   tag TEXT, pid_file PATH, status_dir PATH, shutdown MS, user NAME, group NAME
  *   refuse             this plan is refused
  *   hang MS            a worker that stands still for so long is killed
  *   die                work() returns 3 at once, before it is ready
@@ -34,7 +34,7 @@
 struct toy {
     struct pool_plan plan;
     char texts[POOL_MAX][4][256];
-    char tag[32], pid_file[128], user[32], group[32], die_if[128];
+    char tag[32], pid_file[128], status_dir[128], user[32], group[32], die_if[128];
     bool refuse, die, never;
 };
 
@@ -65,6 +65,7 @@ static void read_line(struct toy *toy, const char *line) {
     read_pool(toy, line);
     (void)sscanf(line, "tag %31s", toy->tag);
     (void)sscanf(line, "pid_file %127s", toy->pid_file);
+    (void)sscanf(line, "status_dir %127s", toy->status_dir);
     (void)sscanf(line, "user %31s", toy->user);
     (void)sscanf(line, "group %31s", toy->group);
     if (sscanf(line, "shutdown %lld", &ms) == 1)
@@ -92,6 +93,7 @@ static struct pool_plan *load(void) {
     toy->plan.user = toy->user;
     toy->plan.group = toy->group;
     toy->plan.pid_file = toy->pid_file;
+    toy->plan.status_dir = toy->status_dir;
     while (fgets(line, sizeof line, file))
         read_line(toy, line);
     fclose(file);
