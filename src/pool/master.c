@@ -174,6 +174,13 @@ static void sweep(struct master *master) {
 
 /* Stopping ------------------------------------------------------------------------------------ */
 
+/* They are closed: the numbers may be another descriptor's soon. */
+static void forget_sockets(struct master *master) {
+    for (struct generation *one = master->all; one; one = one->next)
+        for (size_t i = 0; i < POOL_MAX; i++)
+            one->fds[i] = -1;
+}
+
 static void stop(struct master *master, int signal_number) {
     int64_t patience = signal_number == SIGQUIT ? QUIT_MS : master->present->plan->shutdown_ms;
 
@@ -184,6 +191,7 @@ static void stop(struct master *master, int signal_number) {
         master->reload_wanted = false;
         /* No connection shall wait for somebody who will not come. */
         listen_close(&master->sockets);
+        forget_sockets(master);
         board_end();
     }
     master->stopping = true;

@@ -229,6 +229,17 @@ def fixture_toy():
         shutil.rmtree(directory)
 
 
+def status(toy):
+    """What the master says about itself."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(PATIENCE)
+        client.connect(os.path.join(toy.dir, f"status-{toy.master.pid}.sock"))
+        text = b""
+        while chunk := client.recv(65536):
+            text += chunk
+    return json.loads(text)
+
+
 def own_copy(toy):
     """Runs a copy of the toy, which the test may replace."""
     toy.program = os.path.join(toy.dir, "program")
@@ -484,6 +495,22 @@ def test_who_waits_at_a_supervisors_socket_waits_for_the_next(toy):
         toy.simple("two", 1)
         start_activated(toy, [socket_], "web")
         assert [answer_to(client)[2:3] for client in clients] == [["two"]] * 3
+
+
+def test_a_master_that_stops_tells_of_no_socket(toy):
+    """Its sockets are closed, and their numbers belong to others: to whoever asks, for one."""
+    login = os.path.join(toy.dir, "login.sock")
+    toy.plan(f"pool web {toy.web} 1", f"pool login {login} 1", f"status_dir {toy.dir}")
+    toy.start()
+    slow = toy.slow(60000)
+    toy.send(signal.SIGTERM)
+    until(lambda: toy.count("stopping"))
+    told = status(toy)
+    assert told["state"] == "stopping"
+    assert [(pool["address"], pool["wanted"], pool["waiting"]) for pool in told["pools"]] == [
+        (None, 0, None)] * 2
+    assert toy.stop(signal.SIGQUIT) == 0
+    slow.join(PATIENCE)
 
 
 def test_stop_has_an_end(toy):
@@ -885,17 +912,6 @@ def test_a_port_that_is_its_own_wants_a_restart(toy, others):
 def unchecked(toy):
     """Puts a program into the place of the toy's copy whose check always says yes."""
     replace_program(toy, f'#!/bin/sh\ncase "$*" in *" -T") exit 0 ;; esac\nexec {TOY} "$@"\n')
-
-
-def status(toy):
-    """What the master says about itself."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE)
-        client.connect(os.path.join(toy.dir, f"status-{toy.master.pid}.sock"))
-        text = b""
-        while chunk := client.recv(65536):
-            text += chunk
-    return json.loads(text)
 
 
 NOT_READY = "the new program is not ready, the workers of the one before go on"
