@@ -11,10 +11,12 @@
 #include "base/log.h"
 
 static void survive_exec(const struct listen_set *set, const struct channels *channels,
-                         bool survive) {
+                         const struct handover *more, bool survive) {
     listen_survive_exec(set, survive);
     fd_survives_exec(channels->lifeline[0], survive);
     fd_survives_exec(channels->lifeline[1], survive);
+    if (more->status_fd >= 0)
+        fd_survives_exec(more->status_fd, survive);
 }
 
 static void write_sockets(const struct listen_set *set, struct buf *out) {
@@ -38,18 +40,26 @@ static void write_workers(struct buf *out) {
     }
 }
 
+static void write_more(const struct handover *more, struct buf *out) {
+    buf_addf(out, "generation %" PRIu32 "\n", more->number);
+    if (more->pid_file && more->pid_file[0])
+        buf_addf(out, "pid_file %s\n", more->pid_file);
+    if (more->status_fd >= 0)
+        buf_addf(out, "status %d %s\n", more->status_fd, more->status_directory);
+}
+
 void handover_leave(const struct listen_set *set, const struct channels *channels,
-                    uint32_t number) {
+                    const struct handover *more) {
     struct buf text = {0};
 
     buf_addf(&text, "gatehouse 1 %d\n", (int)getpid());
     buf_addf(&text, "lifeline %d %d\n", channels->lifeline[0], channels->lifeline[1]);
-    buf_addf(&text, "generation %" PRIu32 "\n", number);
+    write_more(more, &text);
     write_sockets(set, &text);
     write_workers(&text);
     MUST(setenv(ENV_HANDOVER, text.data, 1) == 0);
     buf_free(&text);
-    survive_exec(set, channels, true);
+    survive_exec(set, channels, more, true);
 }
 
 void handover_tell(const struct listen_set *set) {
@@ -65,9 +75,10 @@ void handover_untell(void) {
     unsetenv(ENV_HELD);
 }
 
-void handover_cancel(const struct listen_set *set, const struct channels *channels) {
+void handover_cancel(const struct listen_set *set, const struct channels *channels,
+                     const struct handover *more) {
     unsetenv(ENV_HANDOVER);
-    survive_exec(set, channels, false);
+    survive_exec(set, channels, more, false);
 }
 
 /* Taking -------------------------------------------------------------------------------------- */
@@ -116,15 +127,28 @@ static void take_worker(struct generation *generation, const char *line) {
     children_adopt(generation, &worker);
 }
 
+static void take_status(struct handover *more, const char *line) {
+    int fd, directory = 0;
+
+    if (sscanf(line, "status %d %n", &fd, &directory) != 1 || directory == 0 || fcntl(fd, F_GETFD) < 0)
+        return;
+    more->status_fd = fd;
+    more->status_directory = line + directory;
+}
+
 static void take_line(struct listen_set *set, struct channels *channels,
-                      struct generation *generation, uint32_t *number, const char *line) {
+                      struct generation *generation, struct handover *more, const char *line) {
     if (strncmp(line, "socket ", 7) == 0)
         take_socket(set, line);
     else if (strncmp(line, "worker ", 7) == 0)
         take_worker(generation, line);
+    else if (strncmp(line, "pid_file ", 9) == 0)
+        more->pid_file = line + 9;
+    else if (strncmp(line, "status ", 7) == 0)
+        take_status(more, line);
     else if (strcmp(line, "single") == 0)
         set->single = true;
-    else if (sscanf(line, "generation %" SCNu32, number) != 1)
+    else if (sscanf(line, "generation %" SCNu32, &more->number) != 1)
         (void)sscanf(line, "lifeline %d %d", &channels->lifeline[0], &channels->lifeline[1]);
 }
 
@@ -135,20 +159,20 @@ static bool is_for_us(const char *text) {
 }
 
 bool handover_take(struct listen_set *set, struct channels *channels, struct generation *generation,
-                   uint32_t *number) {
+                   struct handover *more) {
+    static char *taken; /* the texts in more are parts of it */
     const char *text = getenv(ENV_HANDOVER);
-    char *copy = is_for_us(text) ? strdup(text) : NULL;
-    char *rest = copy;
-    char *line;
+    char *rest, *line;
 
+    *more = (struct handover){.status_fd = -1};
+    taken = rest = is_for_us(text) ? strdup(text) : NULL;
     unsetenv(ENV_HANDOVER);
-    if (!copy)
+    if (!taken)
         return false;
     while ((line = strsep(&rest, "\n")))
-        take_line(set, channels, generation, number, line);
-    free(copy);
+        take_line(set, channels, generation, more, line);
     MUST(channels->lifeline[0] >= 0 && channels->lifeline[1] >= 0);
-    survive_exec(set, channels, false);
+    survive_exec(set, channels, more, false);
     return true;
 }
 

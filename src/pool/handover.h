@@ -6,6 +6,8 @@
  *   gatehouse 1 PID                    the process it is meant for; any other ignores it
  *   lifeline READ WRITE
  *   generation NUMBER                  the latest one's
+ *   pid_file PATH                      only where there is one
+ *   status FD DIRECTORY                the same
  *   single                             descriptor 0 was given, see listen.h
  *   socket FD INHERITED FILE DEVICE INODE PASS_OUT PASS_IN NAME
  *   worker PID POOL NUMBER BORN_MS KILL_MS ORDERED IDENTITY
@@ -23,10 +25,19 @@
 #include "pool/children.h"
 #include "pool/listen.h"
 
-/* Sets the variable, and lets the descriptors survive an execve; handover_cancel takes both back.  number:
- * the latest generation's. */
-void handover_leave(const struct listen_set *set, const struct channels *channels, uint32_t number);
-void handover_cancel(const struct listen_set *set, const struct channels *channels);
+/* What is left beside the workers, the sockets and the lifeline. */
+struct handover {
+    uint32_t number;      /* the latest generation's */
+    const char *pid_file; /* NULL or empty: none */
+    int status_fd;        /* -1: none */
+    const char *status_directory;
+};
+
+/* Sets the variable, and lets the descriptors survive an execve; handover_cancel takes both back. */
+void handover_leave(const struct listen_set *set, const struct channels *channels,
+                    const struct handover *more);
+void handover_cancel(const struct listen_set *set, const struct channels *channels,
+                     const struct handover *more);
 
 /* Sets and removes the variable for the check. */
 void handover_tell(const struct listen_set *set);
@@ -38,9 +49,10 @@ void handover_note(struct listen_set *set);
 
 /*
  * Takes what was left for this process and removes the variable.  Returns false when nothing was.
- * Adopted workers belong to generation from now on; number becomes the latest generation's.
+ * Adopted workers belong to generation from now on.  more is filled in any case; its texts last as long
+ * as the process.
  */
 bool handover_take(struct listen_set *set, struct channels *channels, struct generation *generation,
-                   uint32_t *number);
+                   struct handover *more);
 
 #endif

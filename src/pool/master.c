@@ -127,6 +127,12 @@ const char *generation_text(const struct generation *generation) {
     return text;
 }
 
+static void set_pid_file(struct master *master, const char *path) {
+    free(master->pid_file);
+    master->pid_file = strdup(path);
+    MUST(master->pid_file);
+}
+
 static void move_pid_file(struct master *master, const char *path) {
     if (master->pid_file && strcmp(master->pid_file, path) == 0)
         return;
@@ -134,9 +140,7 @@ static void move_pid_file(struct master *master, const char *path) {
         return; /* logged; nobody stops serving for it */
     if (master->pid_file)
         pidfile_remove(master->pid_file);
-    free(master->pid_file);
-    master->pid_file = strdup(path);
-    MUST(master->pid_file);
+    set_pid_file(master, path);
 }
 
 void generation_takes_over(struct master *master, struct generation *generation) {
@@ -399,17 +403,31 @@ static int open_channels(struct channels *channels) {
 /* Sockets and workers of the program before, or what a supervisor has opened. */
 static int inherit(struct master *master, const struct pool_plan *plan) {
     struct generation *before = generation_add(master, NULL);
+    struct handover more;
 
     children_init(master->ops, &master->sockets, &master->channels);
-    master->taken_over =
-        handover_take(&master->sockets, &master->channels, before, &master->last_number);
+    master->taken_over = handover_take(&master->sockets, &master->channels, before, &more);
     if (!master->taken_over) {
         generation_remove(master, before);
         return listen_inherit(&master->sockets, plan);
     }
+    master->last_number = more.number;
+    if (more.pid_file)
+        set_pid_file(master, more.pid_file);
+    if (more.status_fd >= 0)
+        status_take(more.status_fd, more.status_directory);
     log_info("taken over from the program before", F_INT("workers", children_count(NULL)),
              F_INT("sockets", (int64_t)master->sockets.count));
     return 0;
+}
+
+/* After a takeover there is no way back, and the process is the one that the file of before names. */
+static bool write_pid_file(struct master *master, const char *path) {
+    if (!master->pid_file || strcmp(master->pid_file, path) != 0)
+        move_pid_file(master, path);
+    else
+        (void)pidfile_write(path);
+    return master->taken_over || (master->pid_file && strcmp(master->pid_file, path) == 0);
 }
 
 static int start(struct master *master, struct pool_plan *plan) {
@@ -421,11 +439,8 @@ static int start(struct master *master, struct pool_plan *plan) {
         return code;
     if (!(master->present = generation_new(master, plan, &code)))
         return code;
-    /* After a takeover there is no way back, and the process is the one that the file of before names. */
-    if (!pidfile_write(plan->pid_file) && !master->taken_over)
+    if (!write_pid_file(master, plan->pid_file))
         return EX_CANTCREAT;
-    master->pid_file = strdup(plan->pid_file);
-    MUST(master->pid_file);
     master->ready_until_ms = clock_mono_ms() + READY_MS;
     status_open(plan->status_dir);
     log_info("started", F_STR("workers", generation_text(master->present)), F_INT("pid", getpid()));

@@ -74,13 +74,19 @@ static bool bind_privately(int fd, const struct sockaddr_un *address) {
     return code == 0;
 }
 
-static bool open_at(const char *directory) {
+/* This process's own. */
+static bool own_address(const char *directory, struct sockaddr_un *out) {
     char name[40];
-    int fd;
 
     snprintf(name, sizeof name, "status-%ld.sock", (long)getpid());
     errno = ENAMETOOLONG;
-    if (!make_address(directory, name, &own.address))
+    return make_address(directory, name, out);
+}
+
+static bool open_at(const char *directory) {
+    int fd;
+
+    if (!own_address(directory, &own.address))
         return false;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd >= 0 && bind_privately(fd, &own.address) && listen(fd, BACKLOG) == 0) {
@@ -111,6 +117,20 @@ void status_open(const char *directory) {
 
 int status_fd(void) {
     return own.fd;
+}
+
+const char *status_directory(void) {
+    return own.directory;
+}
+
+void status_take(int fd, const char *directory) {
+    if (!own_address(directory, &own.address) || access(own.address.sun_path, F_OK) != 0) {
+        close(fd);
+        return;
+    }
+    own.fd = fd;
+    own.directory = strdup(directory);
+    MUST(own.directory);
 }
 
 void status_leave(void) {

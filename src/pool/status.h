@@ -11,8 +11,12 @@
 /* Opens the socket in directory, or moves it there; "" or NULL: none.  Where that fails the log says
  * so, and the service does without. */
 void status_open(const char *directory);
-/* The socket; -1: there is none. */
+/* The socket; -1: there is none.  And where it is; NULL: nowhere. */
 int status_fd(void);
+const char *status_directory(void);
+/* This process has it open already, from the program before, so that whoever asks meanwhile waits; closes it
+ * where its file is gone. */
+void status_take(int fd, const char *directory);
 /* Answers everybody who has connected since. */
 void status_answer(const struct master *master);
 /* Closes and unlinks it. */

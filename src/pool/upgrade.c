@@ -12,6 +12,7 @@
 #include "pool/handover.h"
 #include "pool/master.h"
 #include "pool/notify.h"
+#include "pool/status.h"
 
 static void refused(const char *why, int error) {
     metrics_event(EVENT_UPGRADE_REFUSED, 1);
@@ -34,14 +35,18 @@ static void begin(struct master *master) {
 }
 
 static void execute(struct master *master) {
+    struct handover more = {.number = master->last_number,
+                            .pid_file = master->pid_file,
+                            .status_fd = status_fd(),
+                            .status_directory = status_directory()};
     int error;
 
     log_info("executing the new program", F_STR("path", master->program.path));
     notify_reloading();
-    handover_leave(&master->sockets, &master->channels, master->last_number);
+    handover_leave(&master->sockets, &master->channels, &more);
     program_execute(&master->program);
     error = errno;
-    handover_cancel(&master->sockets, &master->channels);
+    handover_cancel(&master->sockets, &master->channels, &more);
     refused("it cannot be executed", error);
     master_tells_ready(master);
 }

@@ -229,15 +229,24 @@ def fixture_toy():
         shutil.rmtree(directory)
 
 
-def status(toy):
-    """What the master says about itself."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(PATIENCE)
-        client.connect(os.path.join(toy.dir, f"status-{toy.master.pid}.sock"))
-        text = b""
-        while chunk := client.recv(65536):
-            text += chunk
+def connected(toy, directory):
+    client = socket.socket(socket.AF_UNIX)
+    client.settimeout(PATIENCE)
+    client.connect(os.path.join(directory, f"status-{toy.master.pid}.sock"))
+    return client
+
+
+def whole(client):
+    text = b""
+    while chunk := client.recv(65536):
+        text += chunk
     return json.loads(text)
+
+
+def status(toy, directory=None):
+    """What the master says about itself."""
+    with connected(toy, directory or toy.dir) as client:
+        return whole(client)
 
 
 def own_copy(toy):
@@ -995,6 +1004,50 @@ def test_upgrade_goes_on_without_its_pid_file(toy):
     assert toy.count("pid file cannot be written") == 1
     toy.settled(2)
     assert toy.stop() == 0
+
+
+def test_upgrade_moves_its_files(toy):
+    """… as a reload does: what the program before has written is not left behind."""
+    own_copy(toy)
+    for name in ("before", "after"):
+        os.mkdir(os.path.join(toy.dir, name))
+    toy.simple("one", 1, f"pid_file {toy.dir}/before/pid", f"status_dir {toy.dir}/before")
+    toy.start()
+    name = f"status-{toy.master.pid}.sock"
+    assert sorted(os.listdir(f"{toy.dir}/before")) == ["pid", name]
+    toy.upgrade()
+    assert sorted(os.listdir(f"{toy.dir}/before")) == ["pid", name]
+    toy.simple("two", 1, f"pid_file {toy.dir}/after/pid", f"status_dir {toy.dir}/after")
+    toy.upgrade()
+    assert os.listdir(f"{toy.dir}/before") == []
+    assert sorted(os.listdir(f"{toy.dir}/after")) == ["pid", name]
+    assert status(toy, f"{toy.dir}/after")["pid"] == toy.master.pid
+    toy.simple("three", 1)
+    toy.upgrade()
+    assert os.listdir(f"{toy.dir}/after") == []
+    assert toy.stop() == 0
+
+
+def test_who_asks_for_the_status_amid_an_upgrade_waits(toy):
+    """The socket is never without a listener: that would say that no service runs."""
+    own_copy(toy)
+    begun, go = os.path.join(toy.dir, "begun"), os.path.join(toy.dir, "go")
+    toy.simple("one", 1, f"status_dir {toy.dir}")
+    toy.start()
+    replace_program(toy, f'''#!/bin/sh
+case "$*" in *" -T") exit 0 ;; esac
+: > {begun}
+while [ ! -e {go} ]; do sleep 0.05; done
+exec {TOY} "$@"
+''')
+    toy.send(signal.SIGUSR2)
+    until(lambda: os.path.exists(begun))
+    with connected(toy, toy.dir) as client:
+        open(go, "w", encoding="ascii").close()
+        assert whole(client)["pid"] == toy.master.pid
+    until(lambda: toy.count("ready") == 2)
+    assert toy.stop() == 0
+    assert not [name for name in os.listdir(toy.dir) if name.startswith("status-")]
 
 
 def test_loop_goes_on_while_a_new_program_is_checked(toy):
