@@ -197,6 +197,7 @@ void children_adopt(struct generation *generation, const struct child *worker) {
     board_assign((unsigned)(child - children), pool_name(worker, pool));
     *child = *worker;
     child->generation = generation;
+    board_slot((unsigned)(child - children))->pid = child->pid;
 }
 
 /* Deaths -------------------------------------------------------------------------------------- */

@@ -226,11 +226,13 @@ static json *pools_array(const struct master *master) {
 
 /* Read once: what it does and since when may change meanwhile, and belong together closely enough.
  */
-static const char *doing_of(unsigned slot, int64_t busy_since) {
+static const char *doing_of(unsigned slot, const struct child *child, int64_t busy_since) {
     static const char *const names[] = {
         [TIMER_REDIS] = "redis", [TIMER_MARIADB] = "mariadb", [TIMER_HASH] = "hashing"};
     int timer = metrics_doing(METRICS_OF_WORKER(slot));
 
+    if (!child->generation->plan)
+        return "serving"; /* of the program before, whose board is another */
     if (!board_slot(slot)->ready)
         return "starting";
     if (busy_since == 0)
@@ -245,7 +247,7 @@ static json *worker_object(unsigned slot, const struct child *child, int64_t now
     json_add_string(object, "name", child->identity);
     json_add_int(object, "pid", child->pid);
     json_add_int(object, "generation", child->generation->number);
-    json_add_string(object, "doing", doing_of(slot, busy_since));
+    json_add_string(object, "doing", doing_of(slot, child, busy_since));
     json_add_int(object, "busyMs", busy_since > 0 && now > busy_since ? now - busy_since : 0);
     json_add_bool(object, "finishing", child->ordered);
     json_add_int(object, "requests", (int64_t)board_slot(slot)->requests);

@@ -943,6 +943,8 @@ def test_a_new_program_without_a_socket_waits_for_it(toy, every):
     assert told["state"] == "starting"
     assert [(pool["address"], pool["wanted"]) for pool in told["pools"]] == [
         (None, 1), (None if every else login, 1)]
+    assert {"web/1", "login/1"} == {one["name"] for one in told["workers"] if one["doing"] == "serving"}
+    assert [pool["workers"] for pool in told["pools"]] == [1, 1 if every else 2]
     os.mkdir(place)
     until(lambda: toy.count("ready") == 2)
     assert ask(new)[2] == "two"
