@@ -221,8 +221,10 @@ int serve_work(const struct worker *worker) {
     cache_on_page(realm.cache, beat, &serving);
     if (cache_connect(realm.cache) == ANSWER_YES)
         look_at_redis(worker, &realm);
+    worker_beat(worker);
     if (db_connect(realm.db) == ANSWER_YES)
         look_at_schema(worker, realm.db);
+    worker_beat(worker);
     size_t batch = (size_t)settings_of(worker)->batch;
     if (batch == 1)
         step_back();

@@ -281,10 +281,11 @@ void children_kill_overdue(void) {
     }
 }
 
-static void kill_hung(struct child *child, int64_t still_ms) {
+static void kill_hung(const struct child *child, bool ready) {
     metrics_event(EVENT_WORKER_HUNG, 1);
     log_error("worker hangs and is killed", F_STR("worker", child->identity),
-              F_INT("pid", child->pid), F_INT("still_ms", still_ms),
+              F_INT("pid", child->pid), F_INT("still_ms", child->still_ms),
+              F_STR("state", ready ? "ready" : "starting"),
               F_STR("cure", "another takes its place; if it happens again, see what it waited for (a "
                             "stopped process, a name server, a disk) and hang in [server]"));
     (void)kill(child->pid, SIGKILL);
@@ -294,12 +295,13 @@ void children_kill_hung(int64_t passed_ms) {
     for (EACH_CHILD(child)) {
         const struct board_slot *slot = board_slot((unsigned)(child - children));
         const struct pool_plan *plan = child->generation->plan; /* NULL: on another board */
+        bool ready = slot->ready != 0;
         uint64_t beats = slot->beats;
 
-        if (!plan || plan->hang_ms == 0 || slot->ready == 0 || beats != child->beats)
+        if (!plan || plan->hang_ms == 0 || beats != child->beats)
             child->still_ms = 0;
-        else if ((child->still_ms += passed_ms) >= plan->hang_ms) {
-            kill_hung(child, child->still_ms);
+        else if ((child->still_ms += passed_ms) >= plan->hang_ms * (ready ? 1 : START_HANGS)) {
+            kill_hung(child, ready);
             child->still_ms = 0;
         }
         child->beats = beats;

@@ -34,7 +34,8 @@ struct pool_plan {
     const char *pid_file;     /* empty: none */
     const char *status_dir;   /* where the master says how it is; empty or NULL: nowhere */
     int64_t shutdown_ms;      /* how long a stopping worker may take; then it is killed */
-    int64_t hang_ms;          /* a ready worker without worker_beat for so long is killed; 0: none is */
+    int64_t hang_ms;          /* a worker without worker_beat for so long is killed, START_HANGS times that
+                                 before it is ready; 0: none is */
     void *world;              /* main.c's own */
 };
 
@@ -105,7 +106,7 @@ enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_CLOSE, WORKER_QUIT };
 enum worker_order worker_told(const struct worker *worker);
 /* This worker can serve now; the master waits for it before it retires another generation. */
 void worker_ready(const struct worker *worker);
-/* The worker goes on: at least every hang_ms / 4, with or without work. */
+/* The worker goes on: at least every hang_ms / 4, with or without work; before it is ready now and then. */
 void worker_beat(const struct worker *worker);
 /* For the board: how many requests it has answered since its birth. */
 void worker_served(const struct worker *worker, uint64_t requests);

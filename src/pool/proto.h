@@ -62,6 +62,9 @@ struct board_pool {
 /* A new generation has this long to be ready, and may lose this many workers before it is. */
 #define READY_MS         30000
 #define READY_MAX_DEATHS 3
+/* A worker that is not ready yet hangs when it stands still for so many times hang_ms: it looks for stores that
+ * may be away, one host after the other, by names that a resolver may not know at once. */
+#define START_HANGS 2
 /* How often a socket is tried that could not be had after a takeover. */
 #define OPEN_AGAIN_MS 5000
 /* How long SIGQUIT is waited for, and the check of a new program file. */

@@ -26,6 +26,10 @@ PATIENCE = 20
 IS_ROOT = os.geteuid() == 0
 EX_CONFIG = 78
 
+UPGRADE_REFUSED = "new program refused, the old one goes on"
+RELOAD_REFUSED = "reload refused, the old configuration goes on"
+NOT_READY = "the new program is not ready, the workers of the one before go on"
+
 pytestmark = pytest.mark.skipif(not TOY, reason="GATEHOUSE_TOY is not set")
 
 
@@ -298,6 +302,36 @@ def test_a_worker_that_stands_still_is_killed(toy):
     assert toy.count("worker hangs and is killed") == 1
     assert sorted(set(before[1:]) & set(toy.workers())) == sorted(before[1:])
     assert ask(toy.web)[0] == "web"
+
+
+def test_a_worker_that_stands_still_before_it_is_ready_is_killed(toy):
+    """Nobody would be: at the first start, when one is replaced, and after SIGUSR2."""
+    trouble, hangs = os.path.join(toy.dir, "trouble"), "worker hangs and is killed"
+    open(trouble, "w", encoding="ascii").close()
+    toy.simple("one", 2, "hang 400", f"stall_if {trouble}")
+    toy.master = toy.launch()
+    until(lambda: toy.count(hangs) >= 2)
+    os.unlink(trouble)
+    until(lambda: toy.count("ready") == 1)
+    assert "state=starting" in toy.log() and ask(toy.web)[2] == "one"
+    open(trouble, "w", encoding="ascii").close()
+    before = toy.count(hangs)
+    toy.upgrade(NOT_READY)
+    assert toy.count(hangs) > before
+    assert ask(toy.web)[2] == "one"
+    os.unlink(trouble)
+    until(lambda: toy.count("ready") == 2)
+    assert toy.stop() == 0
+
+
+def test_a_worker_that_takes_its_time_to_be_ready_is_not_killed(toy):
+    """… as long as it goes on."""
+    toy.simple("one", 2, "hang 600", "never")
+    toy.master = toy.launch()
+    until(lambda: len(toy.workers()) == 2)
+    workers = sorted(toy.workers())
+    time.sleep(2.5)
+    assert sorted(toy.workers()) == workers and toy.count("worker hangs and is killed") == 0
 
 
 def test_a_machine_that_stood_still_is_no_reason_to_kill(toy):
@@ -852,10 +886,6 @@ def free_port():
     raise AssertionError("no port is free")
 
 
-UPGRADE_REFUSED = "new program refused, the old one goes on"
-RELOAD_REFUSED = "reload refused, the old configuration goes on"
-
-
 @pytest.mark.parametrize("every", [False, True])
 def test_upgrade_is_refused_where_a_reload_is(toy, every):
     """A pool moves to where no socket can be had: neither is it off afterwards nor is the service gone."""
@@ -921,9 +951,6 @@ def test_a_port_that_is_its_own_wants_a_restart(toy, others):
 def unchecked(toy):
     """Puts a program into the place of the toy's copy whose check always says yes."""
     replace_program(toy, f'#!/bin/sh\ncase "$*" in *" -T") exit 0 ;; esac\nexec {TOY} "$@"\n')
-
-
-NOT_READY = "the new program is not ready, the workers of the one before go on"
 
 
 @pytest.mark.parametrize("every", [False, True])

@@ -11,6 +11,7 @@
  *   die                work() returns 3 at once, before it is ready
  *   die_if PATH        the same, while there is a file PATH
  *   never              work() never calls worker_ready
+ *   stall_if PATH      work() stands still before it is ready, while there is a file PATH
  *
  * A worker answers one line for each connection: "hello" and "slow MS" (answered that much later)
  * with "POOL PID TAG UID", "deaths" with how many workers of its pool ended unasked, "scribble" after
@@ -34,7 +35,7 @@
 struct toy {
     struct pool_plan plan;
     char texts[POOL_MAX][4][256];
-    char tag[32], pid_file[128], status_dir[128], user[32], group[32], die_if[128];
+    char tag[32], pid_file[128], status_dir[128], user[32], group[32], die_if[128], stall_if[128];
     bool refuse, die, never;
 };
 
@@ -74,6 +75,7 @@ static void read_line(struct toy *toy, const char *line) {
         toy->plan.hang_ms = ms;
     toy->refuse |= strncmp(line, "refuse", 6) == 0;
     (void)sscanf(line, "die_if %127s", toy->die_if);
+    (void)sscanf(line, "stall_if %127s", toy->stall_if);
     toy->die |= strcmp(line, "die\n") == 0;
     toy->never |= strncmp(line, "never", 5) == 0;
 }
@@ -175,6 +177,8 @@ static int work(const struct worker *worker) {
 
     if (toy->die || (toy->die_if[0] && access(toy->die_if, F_OK) == 0))
         return 3;
+    while (toy->stall_if[0] && access(toy->stall_if, F_OK) == 0)
+        (void)poll(NULL, 0, 20);
     if (!toy->never)
         worker_ready(worker);
     while (worker_told(worker) == WORKER_GO_ON) {
