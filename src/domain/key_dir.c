@@ -3,10 +3,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/log.h"
@@ -152,13 +154,36 @@ static bool others_may_write(const char *directory) {
     return stat(directory, &st) != 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
 }
 
+static const char *cure_of(int error) {
+    switch (error) {
+    case ENOENT:
+        return "make a key: gatehousectl key new";
+    case EACCES:
+        return "let the user that starts gatehouse read it: chgrp -R to that user's group, chmod 750, and "
+               "chmod 640 for the files";
+    default:
+        return "see [token] keys in the configuration";
+    }
+}
+
+/* Its names, sorted, or -1 with errno; whoever may list them has to reach the files, too. */
+static int list_names(const char *directory, struct dirent ***names) {
+    int count = scandir(directory, names, NULL, alphasort);
+    if (count < 0 || faccessat(AT_FDCWD, directory, X_OK, AT_EACCESS) == 0)
+        return count;
+    while (count > 0)
+        free((*names)[--count]);
+    free(*names);
+    errno = EACCES;
+    return -1;
+}
+
 bool key_scan(const char *directory, struct key_scan *scan, char *why, size_t why_size) {
     *scan = (struct key_scan){0};
     struct dirent **names;
-    int count = scandir(directory, &names, NULL, alphasort);
+    int count = list_names(directory, &names);
     if (count < 0) {
-        snprintf(why, why_size, "%s: %s; make a key: gatehousectl key new", directory,
-                 strerror(errno));
+        snprintf(why, why_size, "%s: %s; %s", directory, strerror(errno), cure_of(errno));
         return false;
     }
     for (int i = 0; i < count; i++) {

@@ -234,6 +234,29 @@ static void one_bad_key(void **state) {
     }
 }
 
+/* What helps is another thing than a key where there is one already. */
+static void what_helps(void **state) {
+    (void)state;
+    clear();
+    assert_refused("no directory", "No such file or directory; make a key: gatehousectl key new");
+    FILE *file = fopen(path, "w");
+    fclose(file);
+    assert_refused("a file in its place", "Not a directory; see [token] keys");
+    unlink(path);
+    make_good();
+    if (geteuid() == 0) {
+        chmod(directory, 0711);
+        for (mode_t mode = 0700; mode <= 0744; mode += 044) {
+            chmod(path, mode);
+            assert_int_equal(seteuid(65534), 0);
+            assert_refused("a directory that may not be entered", "Permission denied; let the user that");
+            assert_int_equal(seteuid(0), 0);
+        }
+        chmod(directory, 0700);
+    }
+    clear();
+}
+
 static void several_keys(void **state) {
     (void)state;
     make_good();
@@ -357,8 +380,8 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_teardown(name, tidy)
     const struct CMUnitTest tests[] = {
         TEST(contents),    TEST(modes),        TEST(directories), TEST(signing),
-        TEST(links),       TEST(one_bad_key),  TEST(several_keys), TEST(kid_lengths),
-        TEST(made_keys),   TEST(made_beside),
+        TEST(links),       TEST(one_bad_key),  TEST(what_helps),  TEST(several_keys),
+        TEST(kid_lengths), TEST(made_keys),    TEST(made_beside),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
