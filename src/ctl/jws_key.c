@@ -9,10 +9,6 @@
 #include "base/secret.h"
 #include "domain/jwk.h"
 
-static bool holds(const struct input *file, const char *text) {
-    return memmem(file->bytes, file->len, text, strlen(text)) != NULL;
-}
-
 static void keep(struct jws_keys *keys, struct key *key) {
     if (keys->count < JWS_KEY_READINGS)
         keys->keys[keys->count++] = *key;
@@ -94,12 +90,43 @@ static void add_bytes(struct jws_keys *keys, const struct input *file, enum key_
         add_secret(keys, file->bytes, len - 1, alg, why);
 }
 
-static void add_secrets(struct jws_keys *keys, const struct input *file, enum key_alg alg,
-                        const char **why) {
-    *why = "it is a key in PEM, and no secret";
-    if (holds(file, "-----BEGIN "))
+static bool holds(const char *bytes, size_t len, const char *text) {
+    return memmem(bytes, len, text, strlen(text)) != NULL;
+}
+
+static bool begins_an_object(const struct input *text) {
+    return text->bytes[strspn(text->bytes, " \t\r\n")] == '{';
+}
+
+/* NULL: it is neither PEM nor JSON, whole or damaged, with other text around it, quoted once more, or in
+ * UTF-16.  mistake: what makes it no JSON. */
+static const char *why_no_secret(const struct input *text, const char *mistake) {
+    char *plain = malloc(text->len + 1);
+    size_t len = 0;
+    MUST(plain != NULL);
+    for (size_t i = 0; i < text->len; i++)
+        if (text->bytes[i] != '\0' && text->bytes[i] != '\\')
+            plain[len++] = text->bytes[i];
+    bool jwk = holds(plain, len, "\"kty\"") || holds(plain, len, "'kty'");
+    bool set = begins_an_object(text) && holds(plain, len, "\"keys\"");
+    const char *why = holds(plain, len, "-----BEGIN ")           ? "it is a key in PEM, and no secret"
+                      : (jwk || set) && begins_an_object(text) ? mistake
+                      : jwk ? "there is a JWK in it, which has to stand alone, in UTF-8"
+                            : NULL;
+    secret_wipe(plain, text->len);
+    free(plain);
+    return why;
+}
+
+/* text: the file without a byte order mark, which a secret's very bytes may begin with. */
+static void add_secrets(struct jws_keys *keys, const struct input *file, const struct input *text,
+                        enum key_alg alg, const char **why) {
+    const char *none = why_no_secret(text, *why);
+    if (none != NULL) {
+        *why = none;
         return;
-    add_base64(keys, file, alg, why);
+    }
+    add_base64(keys, text, alg, why);
     add_bytes(keys, file, alg, why);
 }
 
@@ -110,21 +137,32 @@ static void add_pem(struct jws_keys *keys, const struct input *file, enum key_al
         keep(keys, &key);
 }
 
+/* Editors put U+FEFF in front. */
+static struct input without_mark(const struct input *file) {
+    struct input text = *file;
+    if (text.len >= 3 && memcmp(text.bytes, "\xef\xbb\xbf", 3) == 0) {
+        text.bytes += 3;
+        text.len -= 3;
+    }
+    return text;
+}
+
+/* A number is JSON too, and may be a secret. */
 bool jws_keys_read(const struct input *file, enum key_alg alg, const char *kid, struct jws_keys *keys,
                    const char **why) {
-    bool symmetric = key_alg_is_symmetric(alg);
-    bool braces = file->bytes[strspn(file->bytes, " \t\r\n")] == '{';
-    json *document = braces ? json_parse(file->bytes, file->len, why) : NULL;
-    /* A JWK with a mistake in it; one byte of a random secret in 256 is a brace, too. */
-    bool damaged = braces && document == NULL &&
-                   (!symmetric || holds(file, "\"kty\"") || holds(file, "\"keys\""));
+    const struct input text = without_mark(file);
+    json *document = json_parse(text.bytes, text.len, why);
     keys->count = 0;
-    if (document != NULL)
+    if (json_is_object(document))
         add_json(keys, document, alg, kid, why);
-    else if (symmetric && !damaged)
-        add_secrets(keys, file, alg, why);
-    else if (!damaged)
-        add_pem(keys, file, alg, why);
+    else if (json_is_array(document))
+        *why = "it is a JSON array; a JWK Set is an object with the member \"keys\"";
+    else if (json_is_string(document))
+        *why = "it is a text in JSON; a key stands there without quotes around it";
+    else if (key_alg_is_symmetric(alg))
+        add_secrets(keys, file, &text, alg, why);
+    else if (!begins_an_object(&text))
+        add_pem(keys, &text, alg, why);
     json_free(document);
     return keys->count > 0;
 }

@@ -3,8 +3,8 @@
  *
  * A file may be PEM, a JWK, a JWK Set, or a secret: as base64url or base64 text, or its very bytes.  A
  * secret's file may be more than one of these; a signature fits one reading alone, and nothing is signed
- * here, so each is tried.  What is PEM or JSON is never taken for the bytes of a secret: a public key
- * would be a secret that everybody knows.
+ * here, so each is tried.  What is PEM or JSON is never taken for the bytes of a secret, however it has been
+ * spoiled: a public key would be a secret that everybody knows.
  */
 #ifndef CTL_JWS_KEY_H
 #define CTL_JWS_KEY_H

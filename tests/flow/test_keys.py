@@ -565,9 +565,12 @@ def test_a_jwk_for_something_else(site, change):
     assert jws(site, text, "HS256", json.dumps({**jwk, **change})).returncode == 1
 
 
+MARK = b"\xef\xbb\xbf"  # of byte order, in UTF-8
 SECRETS = [bytes(range(32)), bytes(range(10, 200)) * 3, b"{" + bytes(range(50)), bytes(range(40)) + b"\n",
            b"a secret that is words, not bytes", b"a secret of lines\nand another\nand more\r\n",
-           b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY"]  # base64url, too
+           b"QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY",  # base64url, too
+           b"31415926535897932384626433832795028841",  # JSON, too
+           MARK + bytes(range(40)), b"all about kty and 'keys' and \\ and [{]}"]
 
 
 @pytest.mark.parametrize("secret", SECRETS, ids=range(len(SECRETS)))
@@ -599,11 +602,34 @@ def test_no_public_key_is_a_secret(site):
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     number = private.public_key().public_numbers().n
     jwk = json.dumps({"kty": "RSA", "n": b64(number.to_bytes(256, "big")), "e": "AQAB"}).encode()
+    wide = [text.decode().encode(code) for text in (pem, jwk, b'[%s]' % jwk)
+            for code in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")]
     for key in (pem, b"# ours\n" + pem, jwk, b"\n" + jwk, b'{"keys": [%s]}' % jwk,
-                b'{"keys": [%s, %s]}' % (jwk, jwk), jwk[:-1], jwk[:-1] + b', "e": "AQAB"}'):
+                b'{"keys": [%s, %s]}' % (jwk, jwk), jwk[:-1], jwk[:-1] + b', "e": "AQAB"}',
+                MARK + jwk, MARK + pem, MARK + jwk[:-1], b"[%s]" % jwk, b"[%s" % jwk, b"[[%s]]" % jwk,
+                b"// ours\n" + jwk, b"key = " + jwk, json.dumps(jwk.decode()).encode(),
+                b"// ours\n" + json.dumps(jwk.decode()).encode(), json.dumps(pem.decode()).encode(),
+                str(json.loads(jwk)).encode(), *wide):
         for secret in (key, key.strip()):
             done = jws(site, hs256('{"alg":"HS256"}', b"x", secret), "HS256", key)
             assert done.returncode == 1 and "no key for HS256" in done.stderr, key
+
+
+def test_a_mark_of_byte_order_is_passed_over(site):
+    private = rsa.generate_private_key(65537, 2048)
+    number = private.public_key().public_numbers().n
+    pem = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    jwk = {"kty": "RSA", "n": b64(number.to_bytes(256, "big")), "e": "AQAB"}
+    secret = bytes(range(32))
+    for alg, text, keys in (
+            ("RS256", jwt.encode({}, private, "RS256"), (pem, json.dumps(jwk).encode())),
+            ("HS256", hs256('{"alg":"HS256"}', b"x", secret),
+             (json.dumps({"kty": "oct", "k": b64(secret)}).encode(), b64(secret).encode()))):
+        for key in keys:
+            assert jws(site, text, alg, MARK + key).returncode == 0, key
+    done = jws(site, jwt.encode({}, private, "RS256"), "RS256", json.dumps([jwk]))
+    assert done.returncode == 1 and "JSON array" in done.stderr
 
 
 def test_the_key_of_a_set(site):
