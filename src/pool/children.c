@@ -277,7 +277,7 @@ void children_kill_overdue(void) {
         log_warning("worker did not finish in time and is killed", F_STR("worker", child->identity),
                     F_INT("pid", child->pid));
         (void)kill(child->pid, SIGKILL);
-        child->kill_ms = now + QUIT_MS; /* dead soon; if the kernel holds it, say so again */
+        child->kill_ms = now + KILL_AGAIN_MS; /* dead soon; if the kernel holds it, say so again */
     }
 }
 

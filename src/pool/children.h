@@ -66,9 +66,9 @@ bool children_reap(pid_t pid, int status);
 void children_order(const struct generation *generation, int signal_number, int64_t kill_ms);
 /* Kills workers that were ordered to end and have not by their kill_ms. */
 void children_kill_overdue(void);
-/* Kills workers that stand still, also before they are ready: a deadlock, a library that waits without end, a process that
- * somebody stopped.  passed_ms: the time since the last call, as far as this process ran in it: a
- * machine that was paused is no reason. */
+/* Kills workers that stand still, also before they are ready: a deadlock, a library that waits without end,
+ * a process that somebody stopped.  passed_ms: the time since the last call, as far as this process ran in
+ * it: a machine that was paused is no reason. */
 void children_kill_hung(int64_t passed_ms);
 
 /* How many exist (NULL: of all generations), how many the plan wants in pools that are on, how many

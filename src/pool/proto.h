@@ -67,9 +67,12 @@ struct board_pool {
 #define START_HANGS 2
 /* How often a socket is tried that could not be had after a takeover. */
 #define OPEN_AGAIN_MS 5000
-/* How long SIGQUIT is waited for, and the check of a new program file. */
-#define QUIT_MS  1000
-#define CHECK_MS 10000
+/* How long workers have after SIGQUIT to write what nobody waits for; whoever is in the middle of a hash is
+ * killed then.  When whoever was killed and is still there is killed again, and how long the check of a new
+ * program file may take. */
+#define QUIT_MS       50
+#define KILL_AGAIN_MS 1000
+#define CHECK_MS      10000
 
 /* Set by supervisors: socket activation, readiness and watchdog, as systemd defines them. */
 #define ENV_LISTEN_PID     "LISTEN_PID"

@@ -73,7 +73,7 @@ void upgrade_cancel(struct master *master) {
 void upgrade_go_on(struct master *master) {
     if (master->checker > 0 && clock_mono_ms() >= master->check_until_ms) {
         (void)kill(master->checker, SIGKILL);
-        master->check_until_ms += QUIT_MS;
+        master->check_until_ms += KILL_AGAIN_MS;
     }
     /* A generation that is half born would be lost. */
     if (master->coming)

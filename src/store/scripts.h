@@ -28,8 +28,8 @@ enum cache_script {
     SCRIPT_COUNT
 };
 
-/* Whether the script ends sessions or tokens: it takes the key "marks" first, then the service's name as its first
- * argument, and answers a list that begins with the service's mark and how many it may have ended. */
+/* Whether the script ends sessions or tokens: it takes the key "marks" first, then the service's name as its
+ * first argument, and answers a list that begins with the service's mark and how many it may have ended. */
 bool script_ends(enum cache_script script);
 
 /* Its file's name without the ending, as logs show it, and what is in it. */

@@ -576,6 +576,8 @@ def test_quit_waits_for_nobody(toy):
     assert toy.stop(signal.SIGQUIT) == 0
     slow.join(PATIENCE)
     assert slow.answer == []
+    # No request that is any work is finished: a hash takes longer.
+    assert toy.count("patience_ms=50") == 1
 
 
 def test_stop_while_a_reload_waits(toy):

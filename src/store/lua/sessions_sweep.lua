@@ -1,7 +1,7 @@
 -- One page of all the keys there are, for sessions that their user's index lacks (see sessions_end): what
 -- sessions_end or sessions_rename does with those in the index is done with them.
 -- KEYS  marks  user_sessions:<uid>
--- ARGV  writer prefix uid cursor except who version       (who: who the user is now, '' where sessions are ended)
+-- ARGV  writer prefix uid cursor except who version (who: who the user is now, '' where sessions are ended)
 -- Returns {the mark, 1, the cursor of the next page, '0' after the last, how many sessions were ended}.
 -- include move_mark.lua
 local mark = move_mark(KEYS[1], ARGV[1])
