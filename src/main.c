@@ -321,13 +321,15 @@ static uint64_t requests_of(const struct metrics *sum) {
 }
 
 /* The directory whose keys are in force, and how it was when they were taken up (key_dir_print): the
- * verbs that change it wait until this says so. */
+ * verbs that change it wait until this says so.  Workers of the program before look at its board, on which
+ * nobody writes any more. */
 static json *keys_object(void) {
     json *object = json_new_object();
+    bool in_force = watched.directory != NULL && !pool_has_former_workers();
     char print[17];
     snprintf(print, sizeof print, "%016llx", (unsigned long long)watched.print);
     json_add_string(object, "directory", watched.directory);
-    json_add_string(object, "print", watched.directory != NULL ? print : NULL);
+    json_add_string(object, "print", in_force ? print : NULL);
     return object;
 }
 

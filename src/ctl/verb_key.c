@@ -25,49 +25,66 @@ static int check_directory(const struct ctl *ctl, const char *what) {
                          "keys of before: %s", what, why);
 }
 
-/* Whether the service has the keys of the directory as it is; of another directory it may have any. */
-static bool has_taken_up(const json *service, const char *directory, uint64_t print) {
+/* How a service stands to the directory as it is. */
+enum taken_up { TAKEN_UP, NOT_YET, GOES_BY_ANOTHER };
+
+static enum taken_up taken_up(const json *service, const char *directory, uint64_t print) {
     const json *keys = service_object(service, "keys");
+    const char *theirs = service_text(keys, "directory");
     char text[17];
     snprintf(text, sizeof text, "%016llx", (unsigned long long)print);
-    const char *theirs = service_text(keys, "directory");
-    return (theirs[0] != '\0' && strcmp(theirs, directory) != 0) ||
-           strcmp(service_text(keys, "print"), text) == 0;
+    if (theirs[0] != '\0' && strcmp(theirs, directory) != 0)
+        return GOES_BY_ANOTHER;
+    return strcmp(service_text(keys, "print"), text) == 0 ? TAKEN_UP : NOT_YET;
 }
 
-/* Whether every service says that it has.  The directory is looked at first: what changes behind this
- * look is another's change. */
-static bool all_have_taken_up(const struct ctl *ctl, int64_t within_ms) {
+/* Asks every service; another: the directory by which one goes that will never take this one up.  The
+ * directory is looked at first: what changes behind this look is another's change. */
+static enum taken_up ask_all(const struct ctl *ctl, int64_t within_ms, const char **another) {
     uint64_t print = key_dir_print(ctl->conf->token_keys);
     struct services services;
     services_ask(ctl, within_ms, &services);
-    bool all = services.silent == 0 && (services.error == 0 || services.error == ENOENT);
-    for (size_t i = 0; i < services.count; i++)
-        all &= has_taken_up(services.list[i], ctl->conf->token_keys, print);
+    bool heard = services.silent == 0 && (services.error == 0 || services.error == ENOENT);
+    enum taken_up all = heard ? TAKEN_UP : NOT_YET;
+    for (size_t i = 0; i < services.count; i++) {
+        enum taken_up one = taken_up(services.list[i], ctl->conf->token_keys, print);
+        if (one == GOES_BY_ANOTHER)
+            *another = arena_printf(
+                ctl->arena, "%s", service_text(service_object(services.list[i], "keys"), "directory"));
+        if (one == NOT_YET || all == TAKEN_UP)
+            all = one;
+    }
     services_free(&services);
     return all;
 }
 
 /* A service looks at the directory a few times a second.  What the verb says is true once each has
- * done so: a worker compares before each request. */
-static void await_services(const struct ctl *ctl) {
+ * done so: a worker compares before each request.  False: it may not be true, and that was said. */
+static bool await_services(const struct ctl *ctl) {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
     int64_t until = clock_mono_ms() + TAKE_UP_MS, left = TAKE_UP_MS;
-    bool all;
-    while (!(all = all_have_taken_up(ctl, left)) && (left = until - clock_mono_ms()) > 0)
+    const char *another = NULL;
+    enum taken_up all;
+    while ((all = ask_all(ctl, left, &another)) == NOT_YET && (left = until - clock_mono_ms()) > 0)
         nanosleep(&pause, NULL);
-    if (!all)
+    if (all == GOES_BY_ANOTHER)
+        fail(CTL_DONE, "warning: a running service goes by the keys in %s, not by those in %s; reload it",
+             another, ctl->conf->token_keys);
+    else if (all == NOT_YET)
         fail(CTL_DONE,
              "warning: a running service has not said within %d s that it has taken this up; see "
              "gatehousectl status and the log",
              TAKE_UP_MS / 1000);
+    return all == TAKEN_UP;
 }
 
-/* After a change: the exit code, once every running service goes by it or has had its time. */
-static int changed_directory(const struct ctl *ctl, const char *what) {
+/* After a change: the exit code, once every running service goes by it or has had its time.  in_force
+ * (NULL: not wanted): whether each goes by it. */
+static int changed_directory(const struct ctl *ctl, const char *what, bool *in_force) {
     int code = check_directory(ctl, what);
-    if (code == CTL_DONE)
-        await_services(ctl);
+    bool all = code == CTL_DONE && await_services(ctl);
+    if (in_force != NULL)
+        *in_force = all;
     return code;
 }
 
@@ -101,7 +118,7 @@ int verb_key_new(struct ctl *ctl) {
                     why);
     code = record_key(ctl, AUDIT_KEY_NEW, kid, "alg", key_alg_name(alg));
     if (code == CTL_DONE)
-        code = changed_directory(ctl, "the key was made");
+        code = changed_directory(ctl, "the key was made", NULL);
     if (code != CTL_DONE)
         return code;
     bool first = signs(ctl, kid);
@@ -198,7 +215,7 @@ int verb_key_rotate(struct ctl *ctl) {
     if (outcome == KEY_DONE)
         code = record_key(ctl, AUDIT_KEY_ROTATE, now, "before", before[0] != '\0' ? before : NULL);
     if (code == CTL_DONE)
-        code = changed_directory(ctl, "the key was chosen");
+        code = changed_directory(ctl, "the key was chosen", NULL);
     if (code != CTL_DONE)
         return code;
     if (outcome == KEY_NOTHING_TO_DO)
@@ -220,6 +237,7 @@ int verb_key_rotate(struct ctl *ctl) {
 int verb_key_retire(struct ctl *ctl) {
     char why[1024];
     const char *kid = ctl->operands[0];
+    bool in_force = false;
     int code = record_ready(ctl);
     if (code != CTL_DONE)
         return code;
@@ -229,11 +247,12 @@ int verb_key_retire(struct ctl *ctl) {
     if (outcome == KEY_DONE)
         code = record_key(ctl, AUDIT_KEY_RETIRE, kid, NULL, NULL);
     if (code == CTL_DONE)
-        code = changed_directory(ctl, "the key was retired");
+        code = changed_directory(ctl, "the key was retired", &in_force);
     if (code != CTL_DONE)
         return code;
-    out_line(ctl, outcome == KEY_DONE ? "%s is retired: whatever it signed is refused."
-                                      : "%s was retired before.", kid);
+    out_line(ctl, outcome != KEY_DONE ? "%s was retired before."
+                  : in_force ? "%s is retired: whatever it signed is refused."
+                             : "%s is retired.", kid);
     json *answer = json_new_object();
     json_add_string(answer, "kid", kid);
     json_add_bool(answer, "changed", outcome == KEY_DONE);

@@ -48,6 +48,13 @@ unsigned children_count(const struct generation *generation) {
     return count;
 }
 
+bool pool_has_former_workers(void) {
+    for (EACH_CHILD(child))
+        if (!child->generation->plan)
+            return true;
+    return false;
+}
+
 static unsigned count_in_pool(const struct generation *generation, unsigned pool) {
     unsigned count = 0;
 

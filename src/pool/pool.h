@@ -95,6 +95,10 @@ int pool_check(const struct pool_plan *plan);
 /* Whether this process is such a check: what it has to say belongs into the service's log. */
 bool pool_checks_for_master(void);
 
+/* Master: whether workers of the program before, which SIGUSR2 has replaced, still live.  Nothing that this
+ * process shares with its workers reaches them. */
+bool pool_has_former_workers(void);
+
 /* In a worker -------------------------------------------------------------------------------- */
 
 enum worker_order { WORKER_GO_ON, WORKER_DRAIN, WORKER_CLOSE, WORKER_QUIT };

@@ -354,7 +354,8 @@ def test_behind_sudo(site, user):
 
 def test_keys(site, tmp_path):
     before = last_id(site)
-    env = {"GATEHOUSE_TOKEN_KEYS": str(tmp_path / "keys")}
+    # No service goes by these.
+    env = {"GATEHOUSE_TOKEN_KEYS": str(tmp_path / "keys"), "GATEHOUSE_SERVER_STATUS_DIR": str(tmp_path)}
     kids = []
     for _ in range(2):
         done = ctl(site, "--json", "key", "new", env=env)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from own_service import Service
 from gate import (alive, at_once, b64, claims_of, granted, header_of, plain_environment, refused,
                   run_instance, unb64, wait_until)
 
@@ -457,6 +458,76 @@ def test_a_service_that_does_not_look_is_told_of(patient):
     assert done.returncode == 0 and "has not said within 2 s" in done.stderr, done.stderr
     done = patient.ctl("key", "retire", kid)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture
+def copied(patient, tmp_path):
+    """A service that runs a copy of the program, which a test may replace; and that copy."""
+    program = tmp_path / "gatehouse"
+    shutil.copy(os.path.join(patient.env["BIN_DIR"], "gatehouse"), program)
+    service = Service(patient, tmp_path, "sh", "-c", 'shift; exec "$0" "$@"', str(program))
+    yield service, program
+    service.stop()
+
+
+def change_conf(service, pattern, replacement):
+    """In its file; its path."""
+    path = Path(service.log.name).parent / "gatehouse.conf"
+    text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"))
+    assert count == 1
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def served_with(service, token):
+    return service.call("GET", "/verify", token=token)[0]
+
+
+def test_workers_of_the_program_before_keep_a_retired_key_from_being_gone(patient, copied, user):
+    """After SIGUSR2 they serve until new ones are ready, and do not hear of keys any more."""
+    service, program = copied
+    before, kid = signing(patient), new_key(patient, "HS256")
+    token = sign_with(patient, kid, user).access
+    patient.ctl_ok("key", "rotate", before)
+    assert served_with(service, token) == 204
+    # A program whose check says yes, and whose workers wait for a socket.
+    place = Path(service.log.name).parent / "new"
+    path = change_conf(service, re.escape(service.sockets["web"]), f"{place}/web.sock")
+    script = program.with_name("script")
+    script.write_text(f'''#!/bin/sh
+case "$*" in *" -T") exit 0 ;; esac
+exec {patient.env["BIN_DIR"]}/gatehouse "$@"
+''', encoding="utf-8")
+    script.chmod(0o755)
+    script.rename(program)
+    log = Path(service.log.name)
+    service.process.send_signal(signal.SIGUSR2)
+    wait_until(lambda: "the new program is not ready" in log.read_text(encoding="utf-8"), 60)
+    done = patient.ctl("key", "retire", kid, conf=path)
+    assert done.returncode == 0 and "has not said within 2 s" in done.stderr, done.stderr
+    assert "refused" not in done.stdout and served_with(service, token) == 204
+    place.mkdir()
+    service.sockets["web"] = f"{place}/web.sock"
+    wait_until(lambda: patient.ctl("key", "retire", kid, conf=path).stderr == "", 60)
+    assert served_with(service, token) == 401
+
+
+def test_a_service_that_goes_by_another_directory_is_told_of(patient, copied, user, tmp_path):
+    """Its configuration was changed, and it was not told."""
+    service, _ = copied
+    before, kid = signing(patient), new_key(patient, "HS256")
+    token = sign_with(patient, kid, user).access
+    patient.ctl_ok("key", "rotate", before)
+    old, new = patient.conf("token", "keys"), str(tmp_path / "keys")
+    shutil.copytree(old, new)
+    path = change_conf(service, "(?m)^keys = .*$", f"keys = {new}")
+    done = patient.ctl("key", "retire", kid, conf=path)
+    assert done.returncode == 0 and "refused" not in done.stdout
+    assert f"goes by the keys in {old}, not by those in {new}; reload it" in done.stderr
+    assert served_with(service, token) == 204
+    service.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: patient.ctl("key", "retire", kid, conf=path).stderr == "", 60)
+    wait_until(lambda: served_with(service, token) == 401, 60)
 
 
 def test_where_nothing_runs_nobody_is_waited_for(site, directory):
