@@ -170,6 +170,9 @@ int listen_try(struct listen_set *set, const struct pool_plan *plan) {
     set->trial = true;
     code = open_all(set, plan, fds);
     take_back(set, before);
+    for (size_t i = 0; i < before; i++)
+        set->at[i].socket.has_file = false; /* it is another process's */
+    take_back(set, 0);
     return code;
 }
 

@@ -42,7 +42,7 @@ int listen_inherit(struct listen_set *set, const struct pool_plan *plan);
  * again; EX_CONFIG also when every pool is off. */
 int listen_open(struct listen_set *set, const struct pool_plan *plan, int fds[POOL_MAX]);
 /* Whether listen_open would succeed: binds what it would open, lets nobody connect, and takes all of that
- * back.  Returns the same. */
+ * back.  Returns the same.  What another process holds, the set that was given, is forgotten. */
 int listen_try(struct listen_set *set, const struct pool_plan *plan);
 /* After a takeover, from which there is no way back: fills what is -1 in fds as far as it can be had, and
  * logs what cannot. */
