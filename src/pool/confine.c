@@ -91,8 +91,8 @@ static int add_conditions(scmp_filter_ctx filter) {
         problem = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
                                    SCMP_A1(SCMP_CMP_MASKED_EQ, WRITING, O_RDONLY));
     if (problem == 0)
-        problem = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                                   SCMP_A2(SCMP_CMP_EQ, 0));
+        problem = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
+                                   SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
     return problem;
 }
 

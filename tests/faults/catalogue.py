@@ -4,5 +4,5 @@ import workers  # noqa: F401
 import stores_redis  # noqa: F401
 import stores_mariadb  # noqa: F401
 import peers  # noqa: F401
-import machine  # noqa: F401
+import system  # noqa: F401
 import hosts  # noqa: F401

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gate import PASSWORD, granted, wait_until
 from lab import REDIS_TIMEOUT, OwnRedis, fault
-from machine import folder, own_service
+from system import folder, own_service
 
 ALL = {"verify": 6, "session": 3, "ended": 3, "forged": 1, "refresh": 1, "login": 1, "profile": 1}
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import fastcgi
-from gate import plain_environment, wait_until
+from gate import PASSWORD, fresh_email, plain_environment, wait_until
 
 # Routes whose work is a password hash; the web server sends them to a pool of its own.
 HASHING = {("POST", "/login"), ("POST", "/register"), ("POST", "/password"),
@@ -55,6 +55,14 @@ class Service:
         status, answer = fastcgi.ask(self.sockets[pool], method, "/auth" + path, headers,
                                      body or b"")
         return status, json.loads(answer) if answer else None
+
+    def sign_in(self):
+        """Somebody new; the answer to their login."""
+        body = {"email": fresh_email(), "password": PASSWORD}
+        assert self.call("POST", "/register", body)[0] == 201
+        status, answer = self.call("POST", "/login", body)
+        assert status == 200
+        return answer
 
     def workers(self):
         master = self.process.pid

@@ -1,8 +1,11 @@
 """A Redis that drops keys when it is full may drop the index of a user's sessions and keep the sessions:
 whatever ends or renames all of them finds them all the same."""
-import pytest
+import contextlib
 
-from gate import PASSWORD, alive, dead, granted, refused, run_instance, wait_until
+import pytest
+import redis as redis_client
+
+from gate import PASSWORD, alive, at_once, dead, granted, refused, run_instance, wait_until
 
 
 @pytest.fixture(scope="module", name="instance")
@@ -131,3 +134,59 @@ def test_without_eviction_nobody_looks_at_all_keys(site, person):
         site.redis.config_set("maxmemory-policy", "allkeys-lru")
     granted(site.delete("/sessions", token=person.here.access))
     assert scans(site) > before
+
+
+def test_where_redis_does_not_say_whether_it_drops_keys(site, person):
+    site.redis.execute_command("ACL", "SETUSER", "default", "-info")
+    try:
+        granted(site.delete("/sessions", token=person.here.access))
+    finally:
+        site.redis.execute_command("ACL", "SETUSER", "default", "+info")
+    person.others_are_dead()
+
+
+def test_nobody_else_is_signed_out(site):
+    person, other = Person(site), Person(site)
+    for one in (person, other):
+        one.drop_index()
+    granted(site.delete("/sessions", token=person.here.access))
+    person.others_are_dead()
+    for login in (other.here, other.there):
+        alive(site, login.session)
+    granted(other.idle.refresh())
+    site.set_roles(person.user.email, "admin")
+    for login in (other.here, other.there, other.idle):
+        assert site.get("/verify", token=login.session).headers["Remote-Groups"] == ""
+
+
+def test_one_look_at_all_keys_at_a_time(site, person):
+    """What users may ask for themselves holds up one worker, however many ask."""
+    site.redis.eval("for i = 1, 200000 do redis.call('set', 'ballast:' .. i, '') end", 0)
+    try:
+        answers = at_once(6, lambda _: site.delete("/sessions", token=person.here.access))
+        codes = [answer.status_code for answer in answers]
+        assert set(codes) <= {200, 503} and 200 in codes, codes
+        for answer in answers:
+            if answer.status_code == 503:
+                refused(answer, "unavailable")
+        # Whoever was told to come again is served then.
+        granted(site.delete("/sessions", token=person.here.access))
+    finally:
+        site.redis.eval("for i = 1, 200000 do redis.call('del', 'ballast:' .. i) end", 0)
+    person.others_are_dead()
+
+
+def test_where_redis_has_dropped_keys_before(site):
+    """The last one here: it leaves another policy behind."""
+    site.redis.config_set("maxmemory", "1mb")
+    try:
+        with contextlib.suppress(redis_client.exceptions.ResponseError):  # it drops what it may
+            site.redis.set("others", "x")
+    finally:
+        site.redis.config_set("maxmemory", "0")
+        site.redis.config_set("maxmemory-policy", "noeviction")
+    assert site.redis.info("stats")["evicted_keys"] > 0
+    person = Person(site)
+    person.drop_index()
+    granted(site.delete("/sessions", token=person.here.access))
+    person.others_are_dead()

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import fastcgi
 from gate import alive
 
 # To each of the two pools.
@@ -173,3 +174,32 @@ def test_many_headers_by_the_web_server(site, login):
     headers = {f"x{i}": "v" for i in range(900)}
     answer_ = site.raw("GET", "/auth/verify", headers={**headers, "X-Session-Id": login.session})
     assert answer_.status_code == 204
+
+
+@pytest.mark.parametrize("announced", ["-1", "+1", "x", "1e2", " 2"])
+def test_a_body_that_is_not_as_long_as_announced_is_not_looked_at(site, login, announced):
+    body = b'{"everywhere": true}'
+    length = {"-1": str(len(body) - 1), "+1": str(len(body) + 1)}.get(announced, announced)
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(10)
+        link.connect(site.conf("pool.web", "listen"))
+        link.sendall(fastcgi.request("POST", "/auth/logout", {
+            "Content-Type": "application/json", "Authorization": "Bearer " + login.session}, body,
+            {"CONTENT_LENGTH": length}))
+        status = fastcgi.receive(link).split(b"\r\n", 1)[0]
+    assert status in (b"Status: 400 Bad Request", b"Status: 413 Content Too Large"), status
+    alive(site, login.session)
+
+
+def test_a_page_that_is_posted_to_is_only_checked(site, login):
+    """What an authorizer is asked about is no write of ours: the application behind it minds its own."""
+    params = {"REQUEST_METHOD": "POST", "REQUEST_URI": "/members/", "REMOTE_ADDR": "127.0.0.1",
+              "HTTP_COOKIE": f"{site.cookie_name}={login.session}", "CONTENT_LENGTH": "3"}
+    block = b"".join(fastcgi.pair(name, value) for name, value in params.items())
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(10)
+        link.connect(site.conf("pool.web", "listen"))
+        link.sendall(fastcgi.record(fastcgi.BEGIN, struct.pack(">HBxxxxx", 2, 0))
+                     + fastcgi.record(fastcgi.PARAMS, block) + fastcgi.record(fastcgi.PARAMS))
+        head = fastcgi.receive(link)
+    assert head.startswith(b"Status: 200 OK\r\n") and b"Variable-REMOTE_USER: " in head, head

@@ -251,3 +251,11 @@ def test_no_secret_is_kept_in_redis(site, user):
     kept = json.dumps(record(site.key("session", login.sid)), default=str)
     for secret in (login.session, login.refresh_token, login.access, PASSWORD):
         assert secret not in kept
+
+
+def test_a_disabled_user_stays_out_when_word_of_it_is_gone(site, user):
+    """Redis keeps word of a change for ten minutes; a user is disabled for longer."""
+    site.disable(user.email)
+    assert site.redis.delete(site.key("user_changed", user.id)) == 1
+    refused(user.try_login(), "invalid_credentials")
+    assert site.redis.zrange(site.key("user_sessions", user.id), 0, -1) == []

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from costs import room
-from gate import PASSWORD, fresh_email, wait_until
+from gate import alive, dead, granted, run_instance, wait_until
 from own_service import Service
 
 DAY = 86400 * 10 ** 6
@@ -28,12 +28,7 @@ def fixture_service(site):
     before = set(marks(site))
     with room() as directory:
         service = Service(site, directory)
-        status, body = service.call("POST", "/register", {"email": fresh_email(), "password": PASSWORD})
-        assert status == 201
-        status, body = service.call("POST", "/login", {"email": body["user"]["email"],
-                                                       "password": PASSWORD})
-        assert status == 200
-        service.token = body["accessToken"]
+        service.token = service.sign_in()["accessToken"]
         service.name, = set(marks(site)) - before
         yield service
         assert service.stop() == 0
@@ -70,3 +65,51 @@ def test_one_that_is_behind_goes_on_from_where_it_was(site, service):
     site.redis.hset(site.prefix + "marks", service.name, ahead)
     assert service.call("POST", "/logout", {}, service.token)[0] == 200
     assert 0 < marks(site)[service.name] - ahead < 10
+
+
+def test_a_theft_moves_it(site):
+    before = set(marks(site))
+    with room() as directory:
+        service = Service(site, directory, "env", "GATEHOUSE_REFRESH_GRACE=0s")
+        try:
+            login = service.sign_in()
+            name, = set(marks(site)) - before
+            begun = marks(site)[name]
+
+            def moved():
+                assert service.call("GET", "/verify", token=login["sessionId"])[0] == 204
+                return marks(site)[name] > begun
+            spent = {"refreshToken": login["refreshToken"]}
+            assert service.call("POST", "/refresh", spent)[0] == 200
+            wait_until(moved, 10)  # by itself, once a second: right after that it does not
+            last = marks(site)[name]
+            assert service.call("POST", "/refresh", spent)[0] == 401
+            assert marks(site)[name] > last
+        finally:
+            service.stop()
+
+
+def lose_the_last_move(site, name):
+    """As if Redis had been started anew, and its file lacked the last moment."""
+    site.redis.hset(site.prefix + "marks", name, marks(site)[name] - 1)
+    for since in (field for field in marks(site) if field.startswith("since:")):
+        site.redis.hdel(site.prefix + "marks", since)
+    site.redis.client_kill_filter(_type="normal", skipme=True)
+
+
+def test_with_an_append_only_file_an_end_is_missed_however_young():
+    """Such a file may lack the last second: moves of the mark alone are let pass, ends are not."""
+    for instance in run_instance():
+        site = instance.site()
+        site.redis.config_set("appendonly", "yes")
+        user = site.register()
+        login, other = user.login(), user.login()
+        before = marks(site)
+        wait_until(lambda: site.get("/verify", token=login.session).status_code == 204 and
+                   marks(site) != before, 10)
+        name, = {name for name, value in marks(site).items() if value != before.get(name)}
+        lose_the_last_move(site, name)
+        alive(site, login.session)
+        granted(site.post("/logout", token=other.session))
+        lose_the_last_move(site, name)
+        dead(site, login.session)

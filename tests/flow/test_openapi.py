@@ -160,7 +160,7 @@ def test_routes_are_those_of_the_source():
     assert {(op.method, op.path) for op in OPERATIONS.values()} == set(rows)
     for op in OPERATIONS.values():
         access, body = rows[op.method, op.path]
-        assert op.protected == (access in ("CREDENTIAL", "EITHER")), op.id
+        assert op.protected == (access in ("CREDENTIAL", "LEAVING")), op.id
         assert access == "CREDENTIAL" or op.for_clients or {} in op.node["security"] or \
             not op.node["security"], op.id
         given = op.node.get("requestBody")

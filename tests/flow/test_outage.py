@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from gate import PRIVATE, alive, dead, granted, refused, run_instance, wait_until
+from test_introspect import Client
 
 REDIS_LIMIT = 0.3 + 0.1
 MARIADB_LIMIT = 1.0 + 0.1
@@ -232,3 +233,58 @@ def test_mariadb_is_killed_and_comes_back(frail_instance, frail, login):
     recovers(frail, lambda: frail.get("/profile", token=login.access).status_code == 200)
     alive(frail, login.user.login().access)
     assert processes(frail) == before
+
+
+def test_no_password_is_looked_at_while_nobody_counts(counting):
+    user = counting.register()
+    with stopped(counting, "REDIS_PID"):
+        for _ in range(2):
+            refused(user.try_login("wrong password"), "unavailable")
+    recovers(counting, lambda: counting.get("/health").status_code == 200)
+
+
+@pytest.fixture(scope="module", name="client")
+def fixture_client(frail):
+    return Client(frail)
+
+
+def test_redis_hangs_and_nobody_can_tell(frail, client, login):
+    asks = [lambda: frail.delete("/sessions/" + login.sid, token=login.access),
+            lambda: frail.get("/session", token=login.access),
+            lambda: frail.post("/logout", {"everywhere": True}, token=login.access)]
+    for kind in ("access", "session", "refresh_token"):
+        for way in (client.introspect, client.revoke):
+            asks.append(lambda way=way, kind=kind: way(getattr(login, kind)))
+    with stopped(frail, "REDIS_PID"):
+        for ask in asks:
+            for _ in range(2):
+                unavailable(ask, REDIS_LIMIT)
+    recovers(frail, lambda: frail.get("/health").status_code == 200)
+
+
+def test_mariadb_hangs_and_nobody_knows_the_client(frail, client, login):
+    with stopped(frail, "MARIADB_PID"):
+        for way in (client.introspect, client.revoke):
+            for _ in range(2):
+                unavailable(lambda way=way: way(login.access), MARIADB_LIMIT)
+    recovers(frail, lambda: client.revoke(login.access).status_code == 200)
+
+
+ENDS = {
+    "one": lambda site, here, there: site.delete("/sessions/" + there.sid, token=here.access),
+    "others": lambda site, here, there: site.delete("/sessions", token=here.access),
+    "logout": lambda site, here, there: site.post("/logout", token=here.access),
+    "everywhere": lambda site, here, there: site.post("/logout", {"everywhere": True}, token=here.access),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_redis_refuses_was_not_done(frail, end):
+    """It answers, so that the credential is good, and refuses the script."""
+    user = frail.register()
+    here, there = user.login(), user.login()
+    frail.redis.execute_command("ACL", "SETUSER", "default", "-zrem")
+    try:
+        unavailable(lambda: end(frail, here, there), REDIS_LIMIT)
+    finally:
+        frail.redis.execute_command("ACL", "SETUSER", "default", "+zrem")

@@ -1,7 +1,7 @@
 """POST /auth/password."""
 import pytest
 
-from gate import PASSWORD, alive, dead, fresh_name, granted, refused
+from gate import PASSWORD, alive, at_once, dead, fresh_name, granted, refused
 
 NEW = "another horse 8 battery"
 
@@ -83,3 +83,24 @@ def test_old_password_of_a_wrong_type(login, old):
 def test_missing_fields(site, login):
     refused(site.post("/password", {}, token=login.access), "invalid_request",
             {"oldPassword", "newPassword"})
+
+
+def test_a_disabled_user_changes_no_password(site, user):
+    login = user.login()
+    site.sql("UPDATE users SET disabled_at = UTC_TIMESTAMP() WHERE id = %s", user.id)
+    before = site.sql("SELECT password_hash FROM users WHERE id = %s", user.id)
+    refused(site.post("/password", {"oldPassword": PASSWORD, "newPassword": "another horse 9 battery"},
+                      token=login.access), "invalid_credentials")
+    assert site.sql("SELECT password_hash FROM users WHERE id = %s", user.id) == before
+
+
+def test_of_many_changes_at_once_one_is_made(site, user):
+    login = user.login()
+    answers = at_once(6, lambda number: site.post("/password", {
+        "oldPassword": PASSWORD, "newPassword": f"horse {number} another battery"}, token=login.access))
+    made = [number for number, answer in enumerate(answers) if answer.status_code == 200]
+    assert len(made) == 1, [answer.text for answer in answers]
+    for number, answer in enumerate(answers):
+        if number not in made:
+            refused(answer, "invalid_credentials")
+    granted(user.try_login(f"horse {made[0]} another battery"))

@@ -6,11 +6,14 @@ import os
 import threading
 import time
 from collections import Counter
+from datetime import timezone
 from urllib.parse import urlsplit
 
+import pymysql
 import pytest
 
-from gate import PASSWORD, alive, at_once, claims_of, granted, sid_of, wait_until
+from gate import (PASSWORD, alive, at_once, claims_of, dead, granted, refused, sid_of,
+                  wait_until)
 
 ROUNDS = int(os.environ.get("GATEHOUSE_RACE_ROUNDS", "10000"))
 # Of the other ways to end a session, each.
@@ -283,3 +286,55 @@ def test_access_tokens_made_at_once_all_differ(user):
     logins = at_once(8, lambda _: user.login())
     assert len({claims_of(login.access)["jti"] for login in logins}) == 8
     assert len({login.session for login in logins}) == 8
+
+
+def change_password(site, own):
+    granted(site.post("/password", {"oldPassword": PASSWORD, "newPassword": "another horse 9 battery"},
+                      token=own.access))
+
+
+def delete_account(site, own):
+    granted(site.delete("/profile", {"password": PASSWORD}, token=own.access), 204)
+
+
+def last_login_written(site, user):
+    """In milliseconds since 1970."""
+    [[at]] = site.sql("SELECT last_login_at FROM users WHERE id = %s", user.id)
+    return at.replace(tzinfo=timezone.utc).timestamp() * 1000 if at else 0
+
+
+@pytest.mark.parametrize("change", [change_password, delete_account])
+def test_sessions_end_before_a_change_and_after_it(site, change):
+    """Before, because Redis may be away afterwards; after, because of who signs in meanwhile."""
+    user = site.register()
+    own, other = user.login(), user.login()
+    failed = []
+
+    def run():
+        try:
+            change(site, own)
+        except AssertionError as problem:
+            failed.append(problem)
+    # When they were here is written after their answers, and would wait for the row as well.
+    wait_until(lambda: last_login_written(site, user) >= int(site.redis.hget(
+        site.key("session", other.sid), "created")), 10)
+    link = pymysql.connect(unix_socket=site.env["MARIADB_SOCKET"], user="root",
+                           database=site.env["MARIADB_DATABASE"])
+    thread = threading.Thread(target=run)
+    try:
+        with link.cursor() as cursor:
+            cursor.execute("SELECT id FROM users WHERE id = %s FOR UPDATE", (user.id,))
+        thread.start()
+        wait_until(lambda: site.get("/verify", token=other.session).status_code == 401, 4)
+        assert thread.is_alive()
+        # A login that was confirmed in between is one that found no word.
+        site.redis.delete(site.key("user_changed", user.id))
+        late = user.login()
+        alive(site, late.session)
+    finally:
+        link.rollback()
+        link.close()
+        thread.join()
+    assert not failed, failed
+    dead(site, late.session)
+    refused(late.refresh(), "refresh_invalid")

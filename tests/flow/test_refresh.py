@@ -236,3 +236,13 @@ def test_nothing_outlives_the_session_max(brief):
     time.sleep(max(0, 20.6 - (time.monotonic() - begun)))
     dead(brief, login.session)
     refused(login.refresh(token), "refresh_invalid")
+
+
+def test_a_refresh_brings_no_role_back_that_was_taken(site, user):
+    site.set_roles(user.email, "admin")
+    login, idle = user.login(), user.login()
+    assert site.redis.delete(site.key("session", idle.sid)) == 1
+    site.ctl_ok("user", "role", user.email, "-admin")
+    for one in (login, idle):
+        assert claims_of(granted(one.refresh())["accessToken"])["roles"] == []
+        assert site.get("/verify", token=one.session).headers["Remote-Groups"] == ""

@@ -1,10 +1,12 @@
 """POST /revoke and gatehousectl token revoke: what ends, and what goes on."""
+import hmac
 import json
 import os
+import secrets
 
 import pytest
 
-from gate import SigningKey, alive, claims_of, dead, granted, header_of, refused
+from gate import SigningKey, alive, b64, claims_of, dead, granted, header_of, refused
 from test_introspect import Client, is_dead
 
 
@@ -144,3 +146,42 @@ def test_nothing_to_revoke(site, words, stdin, code):
     done_ = site.ctl("token", "revoke", *words, stdin=stdin)
     assert done_.returncode == code
     assert done_.stderr and not done_.stdout
+
+
+def made_up(sid):
+    """Well formed, with a family of our own: whoever knows a session's public id can make one."""
+    family = secrets.token_bytes(16)
+    bound = bytes.fromhex(sid) + family + secrets.token_bytes(32)
+    return b64(bound + hmac.new(family, bound, "sha256").digest()[:16])
+
+
+def test_a_well_formed_refresh_token_of_nobody_ends_nothing(site, client, login):
+    assert len(made_up(login.sid)) == len(login.refresh_token)
+    for token in (made_up(login.sid), made_up(login.sid)):
+        is_dead(client.introspect(token))
+        done(client.revoke(token))
+        refused(login.refresh(token), "refresh_invalid")
+        assert site.ctl("token", "revoke", stdin=token + "\n").returncode == 1
+    alive(site, login.session)
+    granted(login.refresh())
+
+
+def test_a_revoked_token_stays_so_without_its_blacklist_key(site, client, user):
+    login = user.login()
+    tokens = [login.access]
+    for _ in range(2):
+        body = granted(login.refresh())
+        login.refresh_token = body["refreshToken"]
+        tokens.append(body["accessToken"])
+    for token in tokens[:2]:
+        done(client.revoke(token))
+    for token in tokens[:2]:
+        assert site.redis.delete(site.key("blacklist", claims_of(token)["jti"])) == 1
+        dead(site, token, "token_revoked")
+    alive(site, tokens[2])
+    # The session's record is lost, and a refresh makes it anew of the refresh token's.
+    assert site.redis.delete(site.key("session", login.sid)) == 1
+    granted(login.refresh())
+    for token in tokens[:2]:
+        dead(site, token, "token_revoked")
+    alive(site, tokens[2])

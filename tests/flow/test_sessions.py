@@ -4,7 +4,10 @@ import time
 
 import pytest
 
-from gate import SESSION_KEYS, alive, dead, granted, moment, refused, run_instance, wait_until
+from costs import room
+from gate import (SESSION_KEYS, alive, dead, granted, moment, refused, run_instance, sid_of,
+                  wait_until)
+from own_service import Service
 
 
 def sessions_of(login, token=None):
@@ -184,3 +187,51 @@ def test_what_lives_shorter_since_a_reload_is_not_the_oldest(crowded):
     for login in old:
         crowded.redis.zadd(crowded.key("user_sessions", user.id), {login.sid: 4e12})
     alive(crowded, user.login().session)
+
+
+@pytest.fixture(scope="module", name="short")
+def fixture_short(site):
+    """A service whose sessions end before what could push them back is due."""
+    with room() as directory:
+        service = Service(site, directory, "env", "GATEHOUSE_SESSION_MAX=40s", "GATEHOUSE_SESSION_IDLE=20s",
+                          "GATEHOUSE_REFRESH_TTL=60s", "GATEHOUSE_SESSION_TOUCH=60s")
+        yield service
+        assert service.stop() == 0
+
+
+def test_a_touch_longer_than_a_quarter_of_idle(site, short):
+    """… would let a session that is used idle out."""
+    token = short.sign_in()["sessionId"]
+    record = site.key("session", sid_of(token))
+
+    def used():
+        assert short.call("GET", "/verify", token=token)[0] == 204
+        return int(site.redis.hget(record, "last"))
+    seconds, _ = site.redis.time()
+    before = (seconds - 6) * 1000
+    site.redis.hset(record, "last", before)
+    wait_until(lambda: used() > before, 10)
+
+
+def test_redis_keeps_nothing_beyond_the_session_max(site, short):
+    login = short.sign_in()
+    sid = sid_of(login["sessionId"])
+
+    def end():
+        seconds, microseconds = site.redis.time()
+        return int(site.redis.hget(site.key("refresh", sid), "end")) - seconds * 1000 - microseconds // 1000
+
+    def lives_no_longer():
+        left = [site.redis.pttl(site.key(kind, sid)) for kind in ("session", "refresh")]
+        return all(0 < one <= end() + 1000 for one in left)
+    assert lives_no_longer()
+    # It has ten seconds more, so that both lives would be longer.
+    seconds, _ = site.redis.time()
+    for kind in ("session", "refresh"):
+        site.redis.hset(site.key(kind, sid), mapping={"end": (seconds + 10) * 1000, "last": 1000})
+    assert short.call("GET", "/verify", token=login["sessionId"])[0] == 204
+    wait_until(lambda: int(site.redis.hget(site.key("session", sid), "last")) > 1000, 5)
+    assert site.redis.pttl(site.key("session", sid)) <= end() + 1000
+    status, fresh = short.call("POST", "/refresh", {"refreshToken": login["refreshToken"]})
+    assert status == 200 and fresh["refreshExpiresIn"] <= 10
+    assert lives_no_longer()

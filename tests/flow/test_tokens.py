@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gate import (b64, claims_of, dead, granted, header_of, refused, unb64)
+from gate import (alive, b64, claims_of, dead, granted, header_of, refused, unb64)
 
 
 class Mint:
@@ -306,3 +306,51 @@ def test_a_lost_session_record_refuses_its_tokens(site, redis, login):
     redis.delete(site.key("session", login.sid))
     dead(site, login.access)
     dead(site, login.session)
+
+
+def test_a_token_that_was_verified_before_expires_as_well(mint):
+    """Workers remember tokens that they have verified: their end, too."""
+    token = mint.token(exp=int(time.time()) + 3)
+    for _ in range(30):
+        mint.site.get("/verify", token=token)
+    time.sleep(max(0, claims_of(token)["exp"] + 0.1 - time.time()))
+    for _ in range(20):
+        dead(mint.site, token, "token_expired")
+
+
+def test_an_expired_token_signs_nobody_out(mint, login):
+    """But in a cookie: test_cookies."""
+    expired = mint.token(iat=int(time.time()) - 60, exp=int(time.time()) - 30)
+    refused(mint.site.post("/logout", token=expired), "token_expired")
+    refused(mint.site.post("/logout", headers={"X-Session-Id": expired}), "token_expired")
+    alive(mint.site, login.session)
+
+
+def test_the_user_is_that_of_the_session(mint):
+    other = mint.site.register()
+    mint.refused(mint.token(sub=other.id))
+    mint.refused(mint.token(sub=other.id, email=other.email))
+    mint.refused(mint.token(sub="0" + mint.claims["sub"]))
+
+
+def test_the_longest_id_of_a_token(mint):
+    mint.accepted(mint.token(jti="j" * 64))
+    mint.refused(mint.token(jti="j" * 65))
+    mint.refused(mint.token(sub="1" * 65))
+
+
+def exactly(mint, length):
+    """Two paddings, since base64url has no text of 4n + 1."""
+    for in_header in ("", "x", "xx", "xxx"):
+        header = {"pad": in_header}
+        room = (length - len(mint.token(header, pad=""))) * 3 // 4
+        for pad in range(room - 4, room + 4):
+            token = mint.token(header, pad="x" * pad)
+            if len(token) == length:
+                return token
+    raise AssertionError(length)
+
+
+def test_the_longest_token_to_the_byte(mint):
+    mint.accepted(exactly(mint, 4096))
+    mint.refused(exactly(mint, 4097))

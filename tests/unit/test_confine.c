@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -35,6 +36,21 @@ static int outcome(bool (*work)(void)) {
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status;
+}
+
+static bool cannot_make_or_empty_a_file(void) {
+    return open("/tmp/test_confine.made", O_RDONLY | O_CREAT, 0600) < 0 && errno == ENOSYS &&
+           open("/dev/null", O_RDONLY | O_TRUNC) < 0 && errno == ENOSYS;
+}
+
+static bool cannot_raise_its_limits(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && setrlimit(RLIMIT_NOFILE, &limit) < 0 && errno == ENOSYS;
+}
+
+static bool cannot_look_at_another_process(void) {
+    struct rlimit limit;
+    return prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit) < 0 && errno == ENOSYS;
 }
 
 static void goes_on(bool (*work)(void)) {
@@ -141,6 +157,9 @@ static void what_a_worker_does(void **state) {
     goes_on(hashes);
     goes_on(looks_at_its_descriptors);
     goes_on(cannot_write);
+    goes_on(cannot_make_or_empty_a_file);
+    goes_on(cannot_raise_its_limits);
+    goes_on(cannot_look_at_another_process);
     /* A broken invariant must be able to end the worker. */
     int status = outcome(aborts);
     assert_true(WIFSIGNALED(status));

@@ -84,7 +84,8 @@ static void base64url_refusals(void **state) {
         size_t len;
     } rows[] = {{"Z", 1},     {"Zg==", 4},     {"Zg=", 3},      {"Zm9vY", 5}, {"Zh", 2},
                 {"Zm9", 3},   {"+_AA", 4},     {"/_AA", 4},     {"Zm 9", 4},  {"Zm9v\n", 5},
-                {"Zm\0v", 4}, {"Zm9v\n\n", 6}, {"\xc3\xa9", 2}, {"Zm.v", 4},  {" Zg", 3}};
+                {"Zm\0v", 4}, {"Zm9v\n\n", 6}, {"\xc3\xa9", 2}, {"Zm.v", 4},  {" Zg", 3},
+                {"AAAAA", 5}, {"Zm9vA", 5},    {"A", 1}};
     uint8_t out[16];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(base64url_decode(rows[i].text, rows[i].len, out), -1);

@@ -173,6 +173,8 @@ static void costs_have_bounds(void **state) {
 }
 
 /* No hash that others made takes more than 128 MiB: N times r is at most 2 to the power of 20. */
+#define BCRYPT "KBCwKxOzLha2MUDgW0PjXemWjnVpGlIEWeFqDuCXGx/RTObyR8WZa"
+
 static void memory_has_bounds(void **state) {
     (void)state;
     static const struct {
@@ -196,6 +198,20 @@ static void memory_has_bounds(void **state) {
         {"$7$G6..../....salt$hash", false},
         {"$7$C6....0....salt$hash", false}, /* p = 2 */
         {"$7$B7..../....salt$hash", false}, /* r = 9 */
+        /* A wrong hash that is computed all the same is refused as well, only later: so the bound itself. */
+        {"$2y$04$" BCRYPT, true},
+        {"$2y$03$" BCRYPT, false},
+        {"$2y$16$" BCRYPT, true},
+        {"$2y$17$" BCRYPT, false},
+        {"$2x$10$" BCRYPT, false},
+        {"$2y$10$" BCRYPT "a", false},
+        {"$5$rounds=1000000$salt$hash", true},
+        {"$5$rounds=1000001$salt$hash", false},
+        {"$6$rounds=1000000$salt$hash", true},
+        {"$6$rounds=1000001$salt$hash", false},
+        {"$6$rounds=-1$salt$hash", false},
+        {"$1$salt$hash", false},
+        {"ab0123456789.", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (password_is_verifiable(bcrypt4, rows[i].hash) != rows[i].verifiable)

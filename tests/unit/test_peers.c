@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,11 +143,39 @@ static void lines_are_seldom(void **state) {
     assert_true(log_seldom(&quiet_until));
 }
 
+/* An address of this machine's that is not the loopback's; false: it has none. */
+static bool own_address(char text[INET_ADDRSTRLEN]) {
+    struct ifaddrs *all;
+    bool found = false;
+    assert_int_equal(getifaddrs(&all), 0);
+    for (const struct ifaddrs *at = all; at != NULL && !found; at = at->ifa_next)
+        if (at->ifa_addr != NULL && at->ifa_addr->sa_family == AF_INET && !(at->ifa_flags & IFF_LOOPBACK)) {
+            const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)at->ifa_addr;
+            found = inet_ntop(AF_INET, &v4->sin_addr, text, INET_ADDRSTRLEN) != NULL;
+        }
+    freeifaddrs(all);
+    return found;
+}
+
+/* Without a list only this machine's loopback comes in. */
+static void strangers(void **state) {
+    (void)state;
+    char address[INET_ADDRSTRLEN];
+    int other, fd;
+    if (!own_address(address) || (fd = connection(AF_INET, address, &other)) < 0)
+        return;
+    assert_false(admits("", fd));
+    assert_true(admits(address, fd));
+    assert_false(admits("127.0.0.0/8", fd));
+    close(fd);
+    close(other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words),      cmocka_unit_test(users_are_looked_up),
         cmocka_unit_test(unix_peers), cmocka_unit_test(tcp_peers),
-        cmocka_unit_test(lines_are_seldom),
+        cmocka_unit_test(lines_are_seldom), cmocka_unit_test(strangers),
     };
     log_open(LOG_TARGET_STDERR, LOG_FORMAT_LOGFMT, LOG_LEVEL_FATAL);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #include "pool/permits.h"
 
 #define LONG_MS 60000
+/* Whoever waits for a permit that never comes is ended, and the test with it. */
+#define PATIENCE_S 120
 
 struct holder {
     pid_t pid;
@@ -21,6 +23,7 @@ struct holder {
 /* Says y or n, and keeps what it has until it is told to end. */
 static void hold(unsigned most, int64_t wait_ms, int says, int told) {
     char end;
+    alarm(PATIENCE_S);
     char answer = permits_take(most, wait_ms) ? 'y' : 'n';
     if (write(says, &answer, 1) != 1 || read(told, &end, 1) != 1)
         _exit(1);
@@ -148,5 +151,6 @@ int main(void) {
         cmocka_unit_test(the_dead_hold_none),
         cmocka_unit_test(others_may_count_otherwise),
     };
+    alarm(2 * PATIENCE_S);
     return cmocka_run_group_tests(tests, make, NULL);
 }

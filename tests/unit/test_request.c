@@ -447,6 +447,20 @@ static int close_world(void **state) {
     return 0;
 }
 
+static void one_line(void **state) {
+    (void)state;
+    static const char *const rows[] = {"a\r\nX-Injected: b", "a\nX-Injected: b", "a\rX-Injected: b",
+                                       "\r\n\r\nX-Injected: b"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        world_begin(&world);
+        reply_header(world_read(&world), "Remote-Name", rows[i]);
+        buf_addc(&world.out, '\0');
+        const char *end = strpbrk(world.out.data, "\r\n");
+        assert_non_null(end);
+        assert_string_equal(end, "\r\n");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything), cmocka_unit_test(nothing),       cmocka_unit_test(methods),
@@ -454,7 +468,7 @@ int main(void) {
         cmocka_unit_test(paths),      cmocka_unit_test(https),         cmocka_unit_test(ids),
         cmocka_unit_test(clients),    cmocka_unit_test(body_members),  cmocka_unit_test(apache),
         cmocka_unit_test(secrets),    cmocka_unit_test(roles),         cmocka_unit_test(way_back),
-        cmocka_unit_test(who_opens_a_page),
+        cmocka_unit_test(who_opens_a_page), cmocka_unit_test(one_line),
     };
     return cmocka_run_group_tests(tests, open_world, close_world);
 }

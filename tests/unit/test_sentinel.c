@@ -210,6 +210,21 @@ static void moved(void **state) {
     assert_false(sentinel_moved(&group, &no_login, &gate, &here));
 }
 
+/* Only a later election moves a worker to another primary. */
+static void what_moves(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t here;
+        bool moves;
+    } rows[] = {{5, true}, {6, true}, {7, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct sentinel_primary here = {.host = "10.0.0.1", .port = 6379, .epoch = rows[i].here};
+        start((struct saying[]){{EPOCH("6"), ADDRESS("2")}}, 1);
+        assert_int_equal(sentinel_moved(&group, &no_login, &gate, &here), rows[i].moves);
+        stop(NULL);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(the_address_is_the_promoted_one, stop),
@@ -222,6 +237,7 @@ int main(void) {
         cmocka_unit_test_teardown(all_that_were_set_up_anew_are_believed, stop),
         cmocka_unit_test(what_names_nobody),
         cmocka_unit_test_teardown(moved, stop),
+        cmocka_unit_test_teardown(what_moves, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
