@@ -431,16 +431,26 @@ static bool take_steps(struct api *api, size_t count) {
     return true;
 }
 
+/* It comes again. */
+static void leave(struct request *request) {
+    json_wipe(request->body);
+    request->body = NULL;
+    request->fcgi = NULL;
+    request->api->put_off++;
+}
+
+void request_go_on_later(struct request *request, const void *kept, size_t len) {
+    fcgi_go_on_later(request->fcgi, kept, len);
+    leave(request);
+}
+
 /* A request that has to hash a password and has no turn is put off: it stands in line, and comes through the
  * front door again when it has its turn.  Where the line is full it is answered 503 at once. */
 static void put_off(struct request *request) {
     static int64_t quiet_until;
     speak_for(request);
     if (fcgi_put_off(request->fcgi)) {
-        json_wipe(request->body);
-        request->body = NULL;
-        request->fcgi = NULL;
-        request->api->put_off++;
+        leave(request);
         return;
     }
     if (log_seldom(&quiet_until))

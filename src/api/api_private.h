@@ -16,7 +16,7 @@ struct api {
     bool wants_secret;
     uint8_t secret[SHA256_SIZE]; /* its digest */
     int64_t batch_us; /* when the batch at hand was begun: metrics_clock */
-    size_t put_off; /* of the batch at hand, for later */
+    size_t put_off; /* of the batch at hand: they stand in line, or go on with the next */
     api_pools *pools;
     void (*beat)(void *context); /* NULL: nobody wants to know of steps */
     void *beat_context;

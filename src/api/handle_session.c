@@ -148,12 +148,23 @@ void handle_session_delete(struct request *request) {
 }
 
 /* Ending all of a user's sessions: with what their index knows, and then page by page where Redis may have
- * dropped it (store/sessions.h).  Each page shares its round trip with the batch. */
+ * dropped it (store/sessions.h).  Each page shares its round trip with the batch, and the batch ends after
+ * some of them: whatever has come meanwhile joins the next. */
+#define PAGES_A_BATCH 16
+
 struct ending {
     const struct ask *ask;
     struct session_sweep sweep;
+    unsigned pages;
     void (*then)(struct request *request, int64_t ended);
 };
+
+/* What is kept from batch to batch. */
+struct progress {
+    char cursor[sizeof((struct session_sweep *)0)->cursor];
+    int64_t ended;
+};
+_Static_assert(sizeof(struct progress) <= FCGI_KEPT_MAX, "it is kept by the request");
 
 static void sweep_on(struct request *request);
 
@@ -171,8 +182,18 @@ static void answer_sweep(struct request *request) {
     }
 }
 
+static void rest_for_others(struct request *request, const struct session_sweep *sweep) {
+    struct progress progress = {.ended = sweep->ended};
+    memcpy(progress.cursor, sweep->cursor, sizeof progress.cursor);
+    request_go_on_later(request, &progress, sizeof progress);
+}
+
 static void sweep_on(struct request *request) {
     struct ending *ending = request->state;
+    if (ending->pages++ == PAGES_A_BATCH) {
+        rest_for_others(request, &ending->sweep);
+        return;
+    }
     ending->ask = sessions_sweep_ask(request->realm->cache, request->arena, &ending->sweep);
     request_then(request, answer_sweep);
 }
@@ -194,14 +215,29 @@ static void answer_end_all(struct request *request) {
         reply_error(request, ERROR_UNAVAILABLE); /* somebody else's is going on: in a moment */
 }
 
+/* From where the last batch has left off. */
+static void resume(struct request *request) {
+    struct ending *ending = request->state;
+    struct progress progress;
+    memcpy(&progress, request->fcgi->kept, sizeof progress);
+    memcpy(ending->sweep.cursor, progress.cursor, sizeof progress.cursor);
+    ending->sweep.ended = progress.ended;
+    ending->sweep.alone = true;
+    sweep_on(request);
+}
+
 /* All but the session that asks.  then is told how many have ended. */
 static void end_others(struct request *request, void (*then)(struct request *request, int64_t ended)) {
     struct ending *ending = arena_zalloc(request->arena, sizeof *ending);
     const char *user = request->who.user_id, *own = request->credential.sid;
     ending->then = then;
     ending->sweep = (struct session_sweep){.user_id = user, .except = own, .cursor = "0"};
-    ending->ask = sessions_end_all_ask(request->realm->cache, request->arena, user, own);
     request->state = ending;
+    if (request->fcgi->kept_len > 0) {
+        resume(request);
+        return;
+    }
+    ending->ask = sessions_end_all_ask(request->realm->cache, request->arena, user, own);
     request_then(request, answer_end_all);
 }
 

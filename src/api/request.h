@@ -76,6 +76,9 @@ void request_read(struct request *request, struct fcgi_request *fcgi);
 
 /* Asked for something; go on with step once it is answered. */
 void request_then(struct request *request, void (*step)(struct request *request));
+/* Has done a part of what takes many round trips: the request comes through the front door once more with the
+ * next batch, and its handler finds what it keeps in request->fcgi (fcgi/loop.h).  Nothing else of it is left. */
+void request_go_on_later(struct request *request, const void *kept, size_t len);
 
 /* Members of the body, each noting what is wrong with it in errors.  A text that is missing or null is NULL,
  * and wrong where it is required; len (NULL: not wanted) receives its bytes.  A flag that is missing is

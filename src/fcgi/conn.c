@@ -151,4 +151,5 @@ void conn_next(struct conn *conn) {
     if (conn->in.len == 0)
         buf_free(&conn->in);
     fcgi_reader_reset(&conn->reader);
+    conn->request.kept_len = 0;
 }

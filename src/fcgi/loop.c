@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -209,6 +210,15 @@ bool fcgi_put_off(struct fcgi_request *request) {
     move(conn, CONN_IN_LINE);
     watch(conn, 0);
     return true;
+}
+
+/* It stays among those that are ready. */
+void fcgi_go_on_later(struct fcgi_request *request, const void *kept, size_t len) {
+    struct conn *conn = (struct conn *)request;
+    MUST(conn->state == CONN_READY && len > 0 && len <= sizeof request->kept);
+    buf_truncate(&conn->out, conn->out_mark);
+    memcpy(request->kept, kept, len);
+    request->kept_len = len;
 }
 
 static void read_more(struct conn *conn) {

@@ -7,7 +7,8 @@
  * silent or broken is closed at its deadline, and costs nobody else anything.
  *
  * A request that will take long can be put off: it stands in line and is handed over again, one at
- * a time and last of its batch, so that whatever comes meanwhile waits for one of them at most.
+ * a time and last of its batch, so that whatever comes meanwhile waits for one of them at most.  One
+ * that takes many round trips can go on with the next batch, so that what comes meanwhile shares them.
  */
 #ifndef FCGI_LOOP_H
 #define FCGI_LOOP_H
@@ -18,6 +19,9 @@
 
 #include "base/peers.h"
 #include "fcgi/record.h"
+
+/* How much a request that goes on later may keep of what it has done. */
+#define FCGI_KEPT_MAX 48
 
 /* One whole request, until fcgi_finish. */
 struct fcgi_request {
@@ -30,6 +34,8 @@ struct fcgi_request {
     bool body_dropped;
     struct buf *out; /* where the CGI answer (headers, empty line, body) is appended */
     bool has_turn; /* it may take long: at most one of a batch may, and no other is kept waiting */
+    size_t kept_len; /* of what it kept (fcgi_go_on_later); 0: it comes for the first time */
+    unsigned char kept[FCGI_KEPT_MAX];
 };
 
 /* LOOP_DRAIN: accept nothing more (listen_fd and pass_in_fd are closed), answer what has begun, pass
@@ -62,7 +68,7 @@ struct loop_options {
      * drains goes on in any case. */
     bool (*turn)(void *context, bool line);
     /* Answers every request of the batch: fcgi_finish on each, as soon as its answer is there, or
-     * fcgi_put_off. */
+     * fcgi_put_off, or fcgi_go_on_later. */
     void (*serve)(void *context, struct fcgi_request **batch, size_t count);
     /* What serve has left for later, and which takes a while, is done when nobody waits: left is asked
      * before the loop would sleep, catch_up does it.  NULL: nothing is ever left. */
@@ -90,5 +96,9 @@ void fcgi_finish(struct fcgi_request *request);
  * peer hangs up before.  What was appended to out is dropped.  False: it has its turn already, or
  * the line is as long as a batch: it is to be answered now. */
 bool fcgi_put_off(struct fcgi_request *request);
+/* Instead of that, of a request that stands in no line: it comes whole again with the next batch, however
+ * soon, with what it keeps (copied; at most FCGI_KEPT_MAX bytes, and not none).  What was appended to out is
+ * dropped. */
+void fcgi_go_on_later(struct fcgi_request *request, const void *kept, size_t len);
 
 #endif

@@ -1,6 +1,7 @@
 """A Redis that drops keys when it is full may drop the index of a user's sessions and keep the sessions:
 whatever ends or renames all of them finds them all the same."""
 import contextlib
+import threading
 
 import pytest
 import redis as redis_client
@@ -10,7 +11,7 @@ from gate import PASSWORD, alive, at_once, dead, granted, refused, run_instance,
 
 @pytest.fixture(scope="module", name="instance")
 def fixture_instance():
-    yield from run_instance(session__touch="0s")
+    yield from run_instance(session__touch="0s", pool__web__workers="1")
 
 
 @pytest.fixture(scope="module", name="site")
@@ -159,10 +160,41 @@ def test_nobody_else_is_signed_out(site):
         assert site.get("/verify", token=login.session).headers["Remote-Groups"] == ""
 
 
-def test_one_look_at_all_keys_at_a_time(site, person):
-    """What users may ask for themselves holds up one worker, however many ask."""
+@contextlib.contextmanager
+def many_keys(site):
     site.redis.eval("for i = 1, 200000 do redis.call('set', 'ballast:' .. i, '') end", 0)
     try:
+        yield
+    finally:
+        site.redis.eval("for i = 1, 200000 do redis.call('del', 'ballast:' .. i) end", 0)
+
+
+@pytest.mark.parametrize("way", ["others", "everywhere"])
+def test_others_are_served_while_all_keys_are_looked_at(site, person, way):
+    """By the one worker there is."""
+    ended, served = [], 0
+    bystander = site.register().login()
+
+    def run():
+        if way == "others":
+            ended.append(site.delete("/sessions", token=person.here.access))
+        else:
+            ended.append(site.post("/logout", {"everywhere": True}, token=person.here.access))
+    with many_keys(site):
+        thread = threading.Thread(target=run)
+        thread.start()
+        while not ended:
+            granted(site.get("/verify", token=bystander.access), 204)
+            served += not ended
+        thread.join()
+    granted(ended[0])
+    assert served >= 5
+    person.others_are_dead()
+
+
+def test_one_look_at_all_keys_at_a_time(site, person):
+    """What users may ask for themselves: however many ask, one is done, and others are told to come again."""
+    with many_keys(site):
         answers = at_once(6, lambda _: site.delete("/sessions", token=person.here.access))
         codes = [answer.status_code for answer in answers]
         assert set(codes) <= {200, 503} and 200 in codes, codes
@@ -171,8 +203,6 @@ def test_one_look_at_all_keys_at_a_time(site, person):
                 refused(answer, "unavailable")
         # Whoever was told to come again is served then.
         granted(site.delete("/sessions", token=person.here.access))
-    finally:
-        site.redis.eval("for i = 1, 200000 do redis.call('del', 'ballast:' .. i) end", 0)
     person.others_are_dead()
 
 

@@ -100,6 +100,21 @@ static bool stands_in_line(struct fcgi_request *request) {
     return fcgi_put_off(request);
 }
 
+/* Whether it does a part of its work, and goes on with the next batch: AGAIN says in how many it is done. */
+static bool goes_on_later(struct fcgi_request *request) {
+    const char *at = request->params;
+    struct fcgi_param param;
+    unsigned char done = request->kept_len == 1 ? request->kept[0] : 0;
+    assert_true(request->kept_len <= 1);
+    if (fcgi_next_param(&at, request->params_end, &param) != FCGI_WHOLE ||
+        memcmp(param.name, "AGAIN", 5) != 0 || done + '0' == param.value[0])
+        return false;
+    buf_adds(request->out, "some of it ");
+    done++;
+    fcgi_go_on_later(request, &done, 1);
+    return true;
+}
+
 /* Says what it was asked. With WAIT it first waits at the gate, with LONG in line and then at the
  * gate; with BIG it says a lot. */
 static void answer(const struct toy *toy, struct fcgi_request *request) {
@@ -135,7 +150,7 @@ static void serve(void *context, struct fcgi_request **batch, size_t count) {
         board->largest = (int)count;
     for (size_t i = 0; i < count; i++) {
         assert_true(!batch[i]->has_turn || i == count - 1);
-        if (!stands_in_line(batch[i]))
+        if (!stands_in_line(batch[i]) && !goes_on_later(batch[i]))
             answer(context, batch[i]);
     }
 }
@@ -781,6 +796,26 @@ static void one_long_at_a_time(void **state) {
     stop();
 }
 
+/* A part with each batch, beside whatever comes meanwhile; the next request there begins anew. */
+static void some_go_on_with_the_next_batch(void **state) {
+    (void)state;
+    start((struct loop_options){0});
+    int kept = peer(), other = peer();
+    for (int round = 0; round < 3; round++) {
+        ask(kept, "AGAIN", "9", FCGI_KEEP_CONN);
+        ask(other, "A", "b", FCGI_KEEP_CONN);
+        assert_string_equal(reply(other), "role=1 body=0 A=b");
+        assert_string_equal(reply(kept), "role=1 body=0 AGAIN=9");
+    }
+    assert_int_equal(board->served, 6);
+    close(other);
+    ask(kept, "AGAIN", "9", 0);
+    tell('d');
+    assert_string_equal(reply(kept), "role=1 body=0 AGAIN=9");
+    assert_closed(kept);
+    assert_ended();
+}
+
 /* While others have the turns the rest is served as ever; draining waits for nobody's turn. */
 static void a_turn_is_waited_for(void **state) {
     (void)state;
@@ -1284,6 +1319,7 @@ int main(void) {
         TEST(batch_of_one),
         TEST(what_is_left_waits_until_nobody_does),
         TEST(one_long_at_a_time),
+        TEST(some_go_on_with_the_next_batch),
         TEST(a_turn_is_waited_for),
         TEST(who_hangs_up_leaves_the_line),
         TEST(the_line_has_an_end),
