@@ -215,8 +215,8 @@ def redis_loses_late(lab):
                 lab.verdict(seen == [401, 401, 204], f"what had ended, what lived then, what began since: {seen}")
                 # It has nothing to end again.
                 later = lab.fresh_login()
-                late.process.send_signal(signal.SIGHUP)
                 workers = set(late.workers())
+                late.process.send_signal(signal.SIGHUP)
                 wait_until(lambda: not workers & set(late.workers()), 20)
                 seen = [late.call("GET", "/verify", token=login.session)[0] for login in (since, later)]
                 lab.verdict(seen == [204, 204], f"… and after another connection: {seen}")

@@ -15,7 +15,7 @@ import pytest
 from gate import (PASSWORD, alive, at_once, claims_of, dead, granted, refused, sid_of,
                   wait_until)
 
-ROUNDS = int(os.environ.get("GATEHOUSE_RACE_ROUNDS", "10000"))
+ROUNDS = int(os.environ.get("GATEHOUSE_RACE_ROUNDS", "4000"))
 # Of the other ways to end a session, each.
 ENDS = int(os.environ.get("GATEHOUSE_RACE_ENDS", "400"))
 PROCESSES = 4
