@@ -162,11 +162,11 @@ def test_nobody_else_is_signed_out(site):
 
 @contextlib.contextmanager
 def many_keys(site):
-    site.redis.eval("for i = 1, 200000 do redis.call('set', 'ballast:' .. i, '') end", 0)
+    site.redis.eval("for i = 1, 300000 do redis.call('set', 'ballast:' .. i, '') end", 0)
     try:
         yield
     finally:
-        site.redis.eval("for i = 1, 200000 do redis.call('del', 'ballast:' .. i) end", 0)
+        site.redis.eval("for i = 1, 300000 do redis.call('del', 'ballast:' .. i) end", 0)
 
 
 @pytest.mark.parametrize("way", ["others", "everywhere"])
@@ -188,7 +188,8 @@ def test_others_are_served_while_all_keys_are_looked_at(site, person, way):
             served += not ended
         thread.join()
     granted(ended[0])
-    assert served >= 5
+    # Of a worker that does not let them in between, the one before and the one that waits.
+    assert served >= 3
     person.others_are_dead()
 
 
