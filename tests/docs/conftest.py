@@ -73,7 +73,7 @@ def lab():
     directory = Path(tempfile.mkdtemp(prefix="gatehouse-lab."))
     directory.chmod(0o755)
     instance = Instance(directory, {"token.access_ttl": "2s", "session.idle": "4s",
-                                    "session.touch": "0s", "redis.timeout": "1s",
+                                    "session.touch": "0s", "redis.timeout": "2s",
                                     # A refresh that Redis carries out after an outage counts from
                                     # when it was asked for.
                                     "refresh.grace": "60s"})

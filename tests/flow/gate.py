@@ -457,8 +457,8 @@ class Instance:
         self.dev = os.environ["GATEHOUSE_DEV"]
         self.directory = str(directory)
         self.port, self.tls_port = free_ports(2)
-        self.settings = {"limit.enabled": "no", "password.cost": "4", "redis.timeout": "2s",
-                         "mariadb.timeout": "5s", **settings}
+        self.settings = {"limit.enabled": "no", "password.cost": "4", "redis.timeout": "5s",
+                         "mariadb.timeout": "10s", **settings}
 
     def _run(self, *words):
         done = subprocess.run([self.dev, *words], capture_output=True, text=True, timeout=180,

@@ -31,7 +31,7 @@ PLACES = [(front, way) for front in FRONTS for way in ways(front)]
 
 class Stage(Instance):
     def __init__(self, directory):
-        super().__init__(directory, {"redis.timeout": "1s", "pool.web.workers": "2",
+        super().__init__(directory, {"redis.timeout": "2s", "pool.web.workers": "2",
                                      "pool.login.workers": "1", "cookie.origins": LISTED})
         self.place = None
         self._site = None

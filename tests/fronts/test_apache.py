@@ -92,7 +92,7 @@ class Fcgid(Apache):
 def run_apache(kind, prepare):
     top = Path(tempfile.mkdtemp(prefix="gatehouse-apache."))
     top.chmod(0o755)
-    instance = kind(top / "run", {"redis.timeout": "1s"})
+    instance = kind(top / "run", {"redis.timeout": "2s"})
     if kind is Apache:
         (top / "secret").write_text(SHARED + "\n")
         (top / "secret").chmod(0o600)

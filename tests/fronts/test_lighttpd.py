@@ -41,7 +41,7 @@ class Lighttpd(Instance):
 def instance():
     top = Path(tempfile.mkdtemp(prefix="gatehouse-lighttpd."))
     top.chmod(0o755)
-    instance = Lighttpd(top, {"redis.timeout": "1s"})
+    instance = Lighttpd(top, {"redis.timeout": "2s"})
     try:
         instance.up()
         www = top / "www"

@@ -245,10 +245,10 @@ cmd_test() {
     [ -z "$variant" ] || sanitizers_prepare
     export LAB_NO_FSYNC=1
     # Thousands of logins come from one address, and each hashes a password. Stores are given more time
-    # than as it comes: a machine that stands still for half a second is no outage. Tests of outages have
+    # than as it comes: a machine that stands still for seconds is no outage. Tests of outages have
     # instances of their own.
     "$TOP/dev" up --dir "$TEST_DIR" --port "$(free_port)" --set limit.enabled=no \
-        --set password.cost=4 --set redis.timeout=2s --set mariadb.timeout=5s ||
+        --set password.cost=4 --set redis.timeout=10s --set mariadb.timeout=10s ||
         die "the instance to be tested does not run"
     if [ -z "$variant$only" ]; then
         distcheck_start "$build"
