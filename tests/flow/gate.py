@@ -458,7 +458,7 @@ class Instance:
         self.directory = str(directory)
         self.port, self.tls_port = free_ports(2)
         self.settings = {"limit.enabled": "no", "password.cost": "4", "redis.timeout": "5s",
-                         "mariadb.timeout": "10s", **settings}
+                         "mariadb.timeout": "5s", **settings}
 
     def _run(self, *words):
         done = subprocess.run([self.dev, *words], capture_output=True, text=True, timeout=180,

@@ -214,9 +214,9 @@ def test_redis_that_expired(site, world, redis_server):
 
 def test_redis_without_tls(site, world, redis_server):
     bad(check(site, redis__url=f"rediss://localhost:{redis_server.plain}",
-              redis__tls_ca=world.ours.cert), "Redis", "speak")
+              redis__tls_ca=world.ours.cert, redis__timeout="1s"), "Redis", "speak")
     # And the other way round: a plain word to a port that wants TLS.
-    bad(check(site, redis__url=f"redis://localhost:{redis_server.port}"), "Redis")
+    bad(check(site, redis__url=f"redis://localhost:{redis_server.port}", redis__timeout="1s"), "Redis")
 
 
 def test_redis_that_wants_a_certificate(site, world, redis_server):

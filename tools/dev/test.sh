@@ -248,7 +248,7 @@ cmd_test() {
     # than as it comes: a machine that stands still for seconds is no outage. Tests of outages have
     # instances of their own.
     "$TOP/dev" up --dir "$TEST_DIR" --port "$(free_port)" --set limit.enabled=no \
-        --set password.cost=4 --set redis.timeout=10s --set mariadb.timeout=10s ||
+        --set password.cost=4 --set redis.timeout=5s --set mariadb.timeout=5s ||
         die "the instance to be tested does not run"
     if [ -z "$variant$only" ]; then
         distcheck_start "$build"
