@@ -75,9 +75,10 @@ struct ask *cache_ask(struct cache *cache, struct arena *arena, const char *comm
 /* The same for one of our scripts, to be followed by its keys and then its arguments. */
 struct ask *cache_ask_script(struct cache *cache, struct arena *arena, enum cache_script script);
 /* The same for one that ends something, or whose arguments begin a session: the service's mark moves with it
- * (script_ends, mark.h), and its answer begins with two numbers that are not the caller's.  ask_writer is its
- * first argument. */
+ * (script_ends, mark.h), and its answer begins with the mark and with how many it may have ended.  After its
+ * keys comes ask_writer, before any other argument. */
 struct ask *cache_ask_ending(struct cache *cache, struct arena *arena, enum cache_script script);
+/* Adds the service's name in Redis, empty where it keeps no mark, as an argument. */
 void ask_writer(struct cache *cache, struct ask *ask);
 /* Adds a key to a question, before any argument: the configured prefix, kind ("session:") and id are
  * joined, in arena. */

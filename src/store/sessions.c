@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-/* Answers of scripts that end something begin with two numbers, of which cache.c knows (script_ends). */
+/* Answers of scripts that end something begin with the mark and how many it may have ended (script_ends). */
 
 /*
  * "who" and "client" are texts of fields separated by tabs: one look-up brings them, operators can
